@@ -42,7 +42,7 @@ RESULTS_PIPELINES ?= ravdess emodb-four emodb-2s cross-corpus ravdess-steps
 # A GPU is a part of the build, too.
 FEATURES = $(filter cuda wgpu,$(DEVICE))
 
-.PHONY: help build demo features train evaluate report all plan results corpora test test-python test-browser lint bench bench-peers bench-kernels bench-pitch bench-predict bench-scale doc clean
+.PHONY: help build demo features train evaluate report all plan results corpora test test-python test-browser lint bench bench-peers bench-kernels bench-pitch bench-predict bench-scale doc book clean
 
 help: ## This text
 	@echo "ser: speech-emotion-recognition results from recorded speech"
@@ -139,5 +139,12 @@ bench-scale: build ## Time and memory of features against the size of a corpus (
 doc: ## The library's documentation: doc/ser/index.html where cargo builds
 	@$(CARGO) doc --release --no-deps --lib
 
-clean: ## Remove reports/ and data/{tables,models,variants,cache}; corpora, manifests, plans for clusters and the history of runs stay
-	@rm -rf reports data/tables data/models data/variants data/cache
+book: ## The documentation as a site: target/book/html/index.html (needs mdbook)
+	@rm -rf target/book && mkdir -p target/book/src
+	@git ls-files -z '*.md' CITATION.cff Dockerfile LICENSE-* examples .github/workflows ':!docs/SUMMARY.md' ':!.github/ISSUE_TEMPLATE' | xargs -0 tar -cf - | tar -xf - -C target/book/src
+	@cp docs/SUMMARY.md target/book/src/
+	@mdbook build
+
+clean: ## Remove what is in reports/ and data/{tables,models,variants,cache}; corpora, manifests, plans for clusters and the history of runs stay
+	@rm -rf data/tables data/models data/variants data/cache
+	@find reports -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Instant;
 
-use ser::encoder::{Encoder, Padding, SAMPLE_RATE};
+use ser::encoder::{Encoder, Padding, SAMPLE_RATE, Usage};
 
 const SECONDS: f64 = 3.7;
 const PASSES: usize = 5;
@@ -103,7 +103,7 @@ fn run(model: &str) -> Outcome<()> {
         Some(folder) => (folder, Padding::Full),
         None => (model, Padding::None),
     };
-    let encoder = Encoder::load(Path::new(folder))?;
+    let encoder = Encoder::load(Path::new(folder), &Usage::default())?;
     let mut buffers = encoder.buffers();
     let mut state = 1u32;
     let clip: Vec<f32> = (0..(SECONDS * f64::from(SAMPLE_RATE)) as usize)

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
+use std::thread;
 
 use parquet::file::metadata::ParquetMetaData;
 
@@ -13,6 +14,9 @@ use crate::files::read_at_most;
 thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
+
+/// Threads whose names begin so are those of `rten`, which hands their panics to the caller.
+const FOREIGN_THREADS: &str = "rten-";
 
 /// Calls a decoder that may panic on damaged or hostile bytes: a panic becomes an error with its
 /// message, and is printed nowhere. What the decoder was working on is not to be used again after
@@ -25,7 +29,11 @@ pub fn guarded<T>(decoder: impl FnOnce() -> T) -> Result<T, String> {
     QUIET.call_once(|| {
         let hook = take_hook();
         set_hook(Box::new(move |info| {
-            if !GUARDED.get() {
+            let thread = thread::current();
+            let is_foreign = thread
+                .name()
+                .is_some_and(|name| name.starts_with(FOREIGN_THREADS));
+            if !GUARDED.get() && !is_foreign {
                 hook(info);
             }
         }));

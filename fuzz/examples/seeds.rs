@@ -17,7 +17,7 @@ use ser::table::rowlog::{RowLog, Width};
 use ser::table::splits::SplitRow;
 use ser::table::{Meta, features, metrics, predictions, splits, utterances};
 use ser::transform::{Inputs, Order, Scaler, ScalerKind};
-use ser_fuzz::{WHAT, WIDTH};
+use ser_fuzz::{WEIGHTS, WHAT, WIDTH};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -41,6 +41,7 @@ fn all(folder: &Path) -> Outcome {
     for (target, make) in [
         ("archive", archives as fn(&Seeds) -> Outcome),
         ("audio", recordings),
+        ("encoder", encoders),
         ("labels", labels),
         ("manifest", manifests),
         ("model", models),
@@ -141,6 +142,22 @@ fn pipelines(seeds: &Seeds) -> Outcome {
                 format!("{text}\0train.epochs=15\0seeds=[1, 2]\0corpus.labels=[\"a\"]\0protocol=group-kfold:5"),
             )?;
             seeds.put(&name, text)?;
+        }
+    }
+    Ok(())
+}
+
+fn encoders(seeds: &Seeds) -> Outcome {
+    for entry in fs::read_dir(repository().join("tests/encoders"))? {
+        let folder = entry?.path();
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        for (which, file) in (0..).zip(WEIGHTS) {
+            let (config, weights) = (folder.join("config.json"), folder.join(file));
+            if weights.exists() {
+                let text = fs::read(config)?;
+                let input = [text, vec![0], fs::read(weights)?].concat();
+                seeds.put_as(which, &name, input)?;
+            }
         }
     }
     Ok(())

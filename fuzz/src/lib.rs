@@ -6,6 +6,7 @@
 
 mod archive;
 mod audio;
+mod encoder;
 mod labels;
 mod manifest;
 mod model;
@@ -15,6 +16,7 @@ mod table;
 
 pub use archive::archive;
 pub use audio::audio;
+pub use encoder::{WEIGHTS, encoder};
 pub use labels::labels;
 pub use manifest::manifest;
 pub use model::model;

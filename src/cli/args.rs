@@ -130,7 +130,7 @@ pub struct Run {
     #[arg(long = "as", value_name = "NAME")]
     pub variant: Option<String>,
     /// Use this protocol in every experiment, in a variant as with --set: `stratified-kfold:5`,
-    /// `group-kfold:5`, `leave-one-speaker-out`, `leave-one-session-out`, `hold-out:0.2`,
+    /// `group-kfold:5`, `text-kfold:5`, `leave-one-speaker-out`, `leave-one-session-out`, `hold-out:0.2`,
     /// `published:emobox`
     #[arg(long, value_name = "PROTOCOL")]
     pub protocol: Option<String>,
@@ -423,6 +423,8 @@ pub enum CorpusCommand {
     Init(Init),
     /// Write a small generated corpus as a plain folder of recordings, to try things on
     Generate(Generate),
+    /// List the corpora that are known by name: `kind = "NAME"` in a pipeline file reads one
+    List,
 }
 
 /// Which folder, and where proposals go.
@@ -457,6 +459,9 @@ pub struct Init {
 /// Where a generated corpus goes.
 #[derive(Debug, clap::Args)]
 pub struct Generate {
+    /// In the layout of a corpus that is known by name, as `ser corpus list` has it
+    #[arg(long, value_name = "NAME")]
+    pub layout: Option<String>,
     /// Folder to write, which must not be there yet
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,

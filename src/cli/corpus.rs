@@ -9,8 +9,10 @@ use super::args::{Args, Generate, Init};
 use super::print as print_raw;
 use crate::audio;
 use crate::cancel::Cancel;
+use crate::config::suggestion;
+use crate::corpus::known::{by_description, known};
 use crate::corpus::propose::{self, Choices, Place, Proposal};
-use crate::corpus::synthetic::{SyntheticSettings, foreign};
+use crate::corpus::synthetic::{SyntheticSettings, foreign, in_layout};
 use crate::corpus::{self, Condition, Reason, Recorded, SetAside};
 use crate::error::{Error, Result};
 use crate::escape::shown;
@@ -125,7 +127,9 @@ pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) 
         .join("manifests")
         .join(format!("{}.csv", proposal.name));
     let pipeline = init.pipelines_dir.join(format!("{}.toml", proposal.name));
-    for path in [&manifest, &pipeline] {
+    let has_manifest = proposal.kind.is_none();
+    let manifest = has_manifest.then_some(manifest);
+    for path in manifest.iter().chain([&pipeline]) {
         if path.exists() && !init.force {
             return Err(
                 Error::usage(format!("{} is there already", path.display())).hint(
@@ -145,7 +149,11 @@ pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) 
         };
         propose::propose(&init.folder, init.name.as_deref(), &choices, cancel)
     };
-    let mut proposal = propose::check_against_sounds(proposal, &heard.sounds, without_speakers)?;
+    let mut proposal = if has_manifest {
+        propose::check_against_sounds(proposal, &heard.sounds, without_speakers)?
+    } else {
+        proposal
+    };
     let leaks: Vec<String> = heard
         .conditions(&proposal)
         .iter()
@@ -169,18 +177,22 @@ pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) 
             .push(format!("{recordings}: {remark} (the first: {first})"));
     }
     let root = plain(&init.folder);
-    for folder in [manifest.parent(), pipeline.parent()].into_iter().flatten() {
+    let written = manifest.iter().chain([&pipeline]);
+    for folder in written.filter_map(|path| path.parent()) {
         create_folder(folder)?;
     }
-    write_atomically(&manifest, &propose::manifest(&proposal)?)?;
+    if let Some(manifest) = &manifest {
+        write_atomically(manifest, &propose::manifest(&proposal)?)?;
+    }
+    let named = manifest.as_deref().map_or(String::new(), plain);
     write_atomically(
         &pipeline,
-        propose::pipeline(&proposal, &plain(&manifest), &root).as_bytes(),
+        propose::pipeline(&proposal, &named, &root).as_bytes(),
     )?;
     if args.global.json {
-        print_raw(&as_json(&proposal, &heard, &manifest, &pipeline).to_string())
+        print_raw(&as_json(&proposal, &heard, manifest.as_deref(), &pipeline).to_string())
     } else {
-        tell(&proposal, &heard, &manifest, &pipeline)
+        tell(&proposal, &heard, manifest.as_deref(), &pipeline)
     }
 }
 
@@ -268,7 +280,12 @@ fn list<K: std::fmt::Display>(counts: impl IntoIterator<Item = (K, usize)>) -> S
         .join(", ")
 }
 
-fn tell(proposal: &Proposal, heard: &Heard, manifest: &Path, pipeline: &Path) -> Result<()> {
+fn tell(
+    proposal: &Proposal,
+    heard: &Heard,
+    manifest: Option<&Path>,
+    pipeline: &Path,
+) -> Result<()> {
     print(&format!(
         "{}: {}, {}",
         proposal.name,
@@ -326,10 +343,16 @@ fn tell(proposal: &Proposal, heard: &Heard, manifest: &Path, pipeline: &Path) ->
     for warning in &proposal.warnings {
         print(&format!("  not sure: {warning}"))?;
     }
-    print(&format!("wrote {}", manifest.display()))?;
-    print(&format!("wrote {}", pipeline.display()))?;
+    for path in manifest.into_iter().chain([pipeline]) {
+        print(&format!("wrote {}", path.display()))?;
+    }
+    let files = if manifest.is_some() {
+        "both files"
+    } else {
+        "the file"
+    };
     print(&format!(
-        "next: look at both files, then: ser run {}",
+        "next: look at {files}, then: ser run {}",
         proposal.name
     ))
 }
@@ -366,11 +389,11 @@ fn excluded(files: &[SetAside]) -> Vec<String> {
 fn as_json(
     proposal: &Proposal,
     heard: &Heard,
-    manifest: &Path,
+    manifest: Option<&Path>,
     pipeline: &Path,
 ) -> serde_json::Value {
     serde_json::json!({
-        "name": proposal.name, "recordings": proposal.recordings(), "rows": proposal.rows.len(), "seconds": heard.seconds, "emotions": proposal.counts(),
+        "name": proposal.name, "kind": proposal.kind.unwrap_or("manifest"), "recordings": proposal.recordings(), "rows": proposal.rows.len(), "seconds": heard.seconds, "emotions": proposal.counts(),
         "speakers": proposal.speakers(), "sample_rates": heard.rates(), "channels": heard.channels(),
         "evidence": proposal.evidence, "not_sure": proposal.warnings,
         "unreadable": heard.bad.iter().map(|(path, why)| serde_json::json!({ "path": path, "why": why })).collect::<Vec<_>>(),
@@ -386,6 +409,9 @@ pub fn generate(generate: &Generate, args: &Args, cancel: &Cancel) -> Result<()>
             Error::usage(format!("{} is there already", folder.display()))
                 .hint("name a folder that is not there yet"),
         );
+    }
+    if let Some(kind) = &generate.layout {
+        return in_layout_of(kind, folder, args, cancel);
     }
     let n = foreign(
         &SyntheticSettings {
@@ -404,5 +430,26 @@ pub fn generate(generate: &Generate, args: &Args, cancel: &Cancel) -> Result<()>
     print(&format!(
         "{}: {n} generated recordings of 5 invented speakers; they are no speech of people",
         folder.display()
+    ))
+}
+
+fn in_layout_of(kind: &str, folder: &Path, args: &Args, cancel: &Cancel) -> Result<()> {
+    let kinds: Vec<&str> = by_description()
+        .filter(|corpus| corpus.layout().is_some())
+        .map(|corpus| corpus.kind)
+        .collect();
+    let corpus = known(kind).filter(|corpus| kinds.contains(&corpus.kind));
+    let corpus = corpus.ok_or_else(|| {
+        Error::usage(format!("`{kind}` is no corpus whose layout can be written"))
+            .hint(suggestion(kind, "layouts", &kinds))
+    })?;
+    let n = in_layout(corpus, folder, cancel)?;
+    if args.global.json {
+        return print_raw(&serde_json::json!({ "folder": folder, "recordings": n }).to_string());
+    }
+    print(&format!(
+        "{}: {n} generated recordings in the layout of {}; they are no speech of people",
+        folder.display(),
+        corpus.name
     ))
 }

@@ -161,6 +161,9 @@ fn dispatch(
         Command::Corpus(args::CorpusArgs {
             command: args::CorpusCommand::Generate(one),
         }) => corpus::generate(one, args, cancel).map(|()| Exit::Done),
+        Command::Corpus(args::CorpusArgs {
+            command: args::CorpusCommand::List,
+        }) => corpora::list(args).map(|()| Exit::Done),
         Command::Init(one) => init::init(one, args).map(|()| Exit::Done),
         Command::Open(one) => open::open(one).map(|()| Exit::Done),
         Command::Doctor(one) => doctor::doctor(one, args),

@@ -404,7 +404,7 @@ fn protocol_value(word: &str) -> Result<String> {
         .split_once(':')
         .map_or((word, None), |(kind, argument)| (kind, Some(argument)));
     let key = match kind {
-        "stratified-kfold" | "group-kfold" => Some("folds"),
+        "stratified-kfold" | "group-kfold" | "text-kfold" => Some("folds"),
         "hold-out" => Some("test_fraction"),
         "published" => Some("name"),
         _ => None,
@@ -416,6 +416,6 @@ fn protocol_value(word: &str) -> Result<String> {
         (Some(key), Some(value)) if value.parse::<f64>().is_ok() => Ok(format!("{{ kind = \"{kind}\", {key} = {value} }}")),
         (None, None) if kind.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') => Ok(format!("{{ kind = \"{kind}\" }}")),
         _ => Err(Error::usage(format!("`{word}` names no protocol"))
-            .hint("use stratified-kfold:5, group-kfold:5, leave-one-speaker-out, leave-one-session-out, hold-out:0.2 or published:emobox")),
+            .hint("use stratified-kfold:5, group-kfold:5, text-kfold:5, leave-one-speaker-out, leave-one-session-out, hold-out:0.2 or published:emobox")),
     }
 }

@@ -9,12 +9,14 @@ use serde_json::{Map, Value};
 
 use super::check::Refusal;
 use super::joined::{self, CorpusPart, label_map};
+use super::known::{self, KnownCorpus};
 use super::schema::{distinct, texts, without};
 use super::section::{CORPORA, Section};
 use super::source::{shorten, suggestion};
 use crate::audio::Windows;
 use crate::corpus::iemocap::{Agreement, Dialogs, Excitement};
-use crate::corpus::{Attribute, Subset, SubsetRule};
+use crate::corpus::known::Description;
+use crate::corpus::{self, Attribute, Subset, SubsetRule};
 use crate::error::Result;
 use crate::text::composed;
 
@@ -51,6 +53,16 @@ pub struct CorpusSettings {
     #[serde(default)]
     #[schemars(transform = distinct, transform = texts, extend("x-default" = "empty: all"))]
     pub labels: Vec<String>,
+    /// From the corpus's own labels to classes, several of which may become one; labels that are
+    /// not in it are excluded and counted. Of a manifest it is needed where all labels are numbers
+    /// with decimals, or more than ten numbers: those are refused as a regression target.
+    #[serde(
+        default,
+        deserialize_with = "label_map",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    #[schemars(transform = texts, extend("x-default" = "empty: labels as they are"))]
+    pub label_map: BTreeMap<String, String>,
     /// Remarks for the report.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -58,7 +70,7 @@ pub struct CorpusSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend(
         "format" = "text",
-        "x-default" = "those known of RAVDESS, EMO-DB, IEMOCAP"
+        "x-default" = "those known of the corpus"
     ))]
     pub licence: Option<String>,
     /// Source to cite beside those that `ser` knows: BibTeX entries, which go into
@@ -96,6 +108,7 @@ pub struct CorpusSettings {
 /// The reader of a corpus, with its options. Paths are relative to the working directory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
+#[schemars(transform = known::with_folder)]
 pub enum CorpusKind {
     /// RAVDESS speech.
     Ravdess {
@@ -142,11 +155,6 @@ pub enum CorpusKind {
         #[serde(default, serialize_with = "lossy")]
         #[schemars(extend("format" = "path", "x-default" = "the manifest's folder"))]
         root: PathBuf,
-        /// From the manifest's labels to classes; needed where all labels are numbers with
-        /// decimals, or more than ten numbers: those are refused as a regression target.
-        #[serde(default, deserialize_with = "label_map")]
-        #[schemars(transform = texts, extend("x-default" = "empty: labels as they are"))]
-        label_map: BTreeMap<String, String>,
         /// Whether paths, or links on their way, may lead out of `root`.
         #[serde(default)]
         allow_outside: bool,
@@ -190,6 +198,10 @@ pub enum CorpusKind {
         #[schemars(length(min = 2))]
         parts: Vec<CorpusPart>,
     },
+    /// A corpus that is known by name.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Known(KnownCorpus),
 }
 
 fn count<const N: usize>() -> usize {
@@ -229,7 +241,7 @@ fn windows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Windows>
         .map_err(de::Error::custom)
 }
 
-fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path.to_string_lossy())
 }
 
@@ -243,6 +255,7 @@ impl CorpusKind {
             CorpusKind::Manifest { .. } => "manifest",
             CorpusKind::Synthetic { .. } => "synthetic",
             CorpusKind::Joined { .. } => "joined",
+            CorpusKind::Known(one) => one.kind.corpus().kind,
         }
     }
 
@@ -255,6 +268,7 @@ impl CorpusKind {
             | CorpusKind::Manifest { root, .. }
             | CorpusKind::Synthetic { root, .. }
             | CorpusKind::Joined { root, .. } => root,
+            CorpusKind::Known(one) => &one.root,
         }
     }
 
@@ -266,18 +280,25 @@ impl CorpusKind {
             | CorpusKind::Manifest { root, .. }
             | CorpusKind::Synthetic { root, .. }
             | CorpusKind::Joined { root, .. } => root,
+            CorpusKind::Known(one) => &mut one.root,
         }
     }
 
+    /// What is known of the corpus by its name; `None` for any other.
+    pub fn described(&self) -> Option<&'static Description> {
+        corpus::known::known(self.name())
+    }
+
     /// The classes of a corpus that is known; empty for any other.
-    fn classes(&self) -> &'static [&'static str] {
+    fn classes(&self) -> Vec<&'static str> {
         match self {
-            CorpusKind::Ravdess { .. } => &RAVDESS,
-            CorpusKind::Emodb { .. } => &EMODB,
-            CorpusKind::Iemocap { .. } => &IEMOCAP,
+            CorpusKind::Ravdess { .. } => RAVDESS.to_vec(),
+            CorpusKind::Emodb { .. } => EMODB.to_vec(),
+            CorpusKind::Iemocap { .. } => IEMOCAP.to_vec(),
+            CorpusKind::Known(one) => one.kind.corpus().classes(),
             CorpusKind::Manifest { .. }
             | CorpusKind::Synthetic { .. }
-            | CorpusKind::Joined { .. } => &[],
+            | CorpusKind::Joined { .. } => vec![],
         }
     }
 
@@ -287,6 +308,10 @@ impl CorpusKind {
             CorpusKind::Ravdess { .. } => Some(24),
             CorpusKind::Emodb { .. } | CorpusKind::Iemocap { .. } => Some(10),
             CorpusKind::Synthetic { speakers, .. } => Some(*speakers),
+            CorpusKind::Known(one) => {
+                let speakers = one.kind.corpus().expected.speakers;
+                (speakers > 0).then_some(speakers)
+            }
             CorpusKind::Manifest { .. } | CorpusKind::Joined { .. } => None,
         }
     }
@@ -308,7 +333,13 @@ impl CorpusSettings {
             "root",
             "path",
         ];
-        without(self, &NO_PART)
+        let mut key = without(self, &NO_PART);
+        if matches!(self.kind, CorpusKind::Manifest { .. }) {
+            // Its key has always had a map.
+            key.entry("label_map")
+                .or_insert_with(|| Value::Object(Map::new()));
+        }
+        key
     }
 }
 
@@ -375,13 +406,25 @@ pub(super) fn finish(
 }
 
 fn labels(corpus: &mut CorpusSettings, written: &Section<'_>) -> Result<()> {
-    let known = corpus.kind.classes();
+    let own = corpus.kind.classes();
+    for label in corpus.label_map.keys() {
+        if !own.is_empty() && !own.contains(&label.as_str()) {
+            let message = format!("this corpus has no class `{}`", shorten(label));
+            let error = written.error("label_map", message);
+            return Err(error.hint(suggestion(label, "classes", &own)));
+        }
+    }
+    let known: Vec<&str> = if corpus.label_map.is_empty() {
+        own
+    } else {
+        corpus.label_map.values().map(String::as_str).collect()
+    };
     for (i, label) in corpus.labels.iter_mut().enumerate() {
         *label = composed(label);
         if !known.is_empty() && !known.contains(&label.as_str()) {
             let message = format!("this corpus has no class `{}`", shorten(label));
             let error = written.item_error("labels", i, message);
-            return Err(error.hint(suggestion(label, "classes", known)));
+            return Err(error.hint(suggestion(label, "classes", &known)));
         }
     }
     if corpus.labels.len() == 1 {

@@ -1,16 +1,17 @@
 //! `[[encoder]]`: a pretrained speech encoder, whose name is that of its features.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::check::Refusal;
 use super::features::FeatureSettings;
 use super::section::Section;
 use super::source::suggestion;
 use crate::audio::augment::Variant;
-use crate::encoder::{EncoderName, Source, Usage};
+use crate::encoder::{EncoderName, Layer, Source, Usage, is_onnx};
 use crate::error::{Error, Result};
 use crate::features::FeatureSet;
 
@@ -20,7 +21,7 @@ pub struct EncoderSettings {
     /// Names its features: an experiment says `inputs = { set = "NAME" }`.
     #[schemars(extend("format" = "name"))]
     pub name: String,
-    /// Folder with `config.json` and the weights, as model hubs hold them.
+    /// Folder with `config.json` and the weights, as model hubs hold them, or an ONNX file (`.onnx`).
     #[schemars(extend("format" = "path"))]
     pub path: PathBuf,
     /// Whether experiments that need it are left out of a run, and said to be, where the folder or
@@ -45,6 +46,18 @@ pub(super) fn finish(
         let name = EncoderName::new(&encoder.name)
             .ok_or_else(|| written.error("name", "`name` is longer than 64 characters"))?;
         check_name(&encoder.name, &features.known(), &written)?;
+        if is_onnx(&encoder.path) && encoder.usage.normalize.is_none() {
+            let message = "an ONNX file does not say whether samples are normalised";
+            return Err(written.error("path", message).hint(
+                "write normalize = true or false: what the model's preprocessor does (do_normalize)",
+            ));
+        }
+        if encoder.usage.frames == Some(Layer::Weighted) {
+            let message = "`frames` are those of one layer";
+            return Err(written
+                .error("frames", message)
+                .hint("name a layer, or \"last\""));
+        }
         features
             .encoders
             .push(Arc::new(Source::new(name, &encoder.path, encoder.usage)));
@@ -67,6 +80,30 @@ pub(super) fn finish(
         }
     }
     Ok(())
+}
+
+/// Keys that are for the other kind of encoder.
+pub(super) fn ruled_out(encoder: &Section<'_>, key: &str) -> Option<Refusal> {
+    let is_onnx = is_onnx(Path::new(encoder.word("path")?));
+    let (why, hint) = match key {
+        "normalize" if !is_onnx => (
+            "`normalize` is for ONNX files",
+            "remove it: preprocessor_config.json in the folder says it",
+        ),
+        "output" if !is_onnx => (
+            "`output` is for ONNX files",
+            "remove it: an experiment names the `layer`",
+        ),
+        "padding" if is_onnx => (
+            "`padding` is for Whisper's encoder in a folder",
+            "remove it from this [[encoder]]",
+        ),
+        _ => return None,
+    };
+    Some(Refusal {
+        why: why.to_owned(),
+        hint: hint.to_owned(),
+    })
 }
 
 /// Names of tables and tasks are made of the names of sets, and must stay apart.

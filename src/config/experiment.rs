@@ -17,11 +17,12 @@ use super::search::{self, Search};
 use super::section::Section;
 use super::train::{self, TrainKeys};
 use crate::audio::augment::{Copies, Variant};
+use crate::corpus;
 use crate::error::Result;
 use crate::features::FeatureSet;
 use crate::model::TrainSettings;
 use crate::split::{Grouping, Protocol, Requirement};
-use crate::transform::{Inputs, ScalerKind};
+use crate::transform::{Inputs, Layer, ScalerKind};
 
 /// A model in a protocol.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -79,7 +80,8 @@ pub struct Experiment {
     /// part; see below.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<Search>,
-    /// How a network is trained; only with the kinds `cnn`, `perceptron` and `temporal`.
+    /// How a network is trained; only with the kinds `cnn`, `perceptron`,
+    /// `temporal` and `weighted-sum`.
     #[serde(default = "train::default", deserialize_with = "train::read")]
     #[schemars(with = "TrainKeys", extend("x-default" = "see below"))]
     pub train: TrainSettings,
@@ -148,9 +150,9 @@ fn requirements_schema(generator: &mut SchemaGenerator) -> Schema {
 }
 
 /// Kinds of models that are trained in epochs.
-const NETWORKS: [&str; 3] = ["cnn", "perceptron", "temporal"];
+const NETWORKS: [&str; 4] = ["cnn", "perceptron", "temporal", "weighted-sum"];
 /// Kinds of models that have settings to search.
-const SEARCHED: [&str; 4] = ["svm", "logistic", "random-forest", "knn"];
+const SEARCHED: [&str; 5] = ["svm", "logistic", "lda", "random-forest", "knn"];
 /// Keys that say how a model is trained, which an ensemble is not.
 const OF_TRAINING: [&str; 7] = [
     "inputs",
@@ -206,11 +208,17 @@ pub(super) fn ruled_out(section: &Section<'_>, key: &str) -> Option<Refusal> {
 }
 
 fn input_ruled_out(inputs: &Section<'_>, key: &str) -> Option<Refusal> {
-    let set = features::set_of(inputs.around("experiment")?)?;
+    let experiment = inputs.around("experiment")?;
+    let set = features::set_of(experiment)?;
+    let has_sequences = features::has_sequences(experiment);
     let (belongs, hint) = match key {
         "frames" => (
-            set.is_sequence(),
-            "it is for set = \"frames\", whose rows are sequences",
+            has_sequences,
+            "it is for sequences: set = \"frames\", or an [[encoder]] with `frames`",
+        ),
+        "layer" | "pooling" if set.is_of_encoder() && has_sequences => (
+            false,
+            "this [[encoder]] keeps the `frames` of one layer: name the layer there",
         ),
         "order" => (
             matches!(set, FeatureSet::Issa193 | FeatureSet::Issa193Db),
@@ -249,6 +257,9 @@ pub(super) fn finish(
 ) -> Result<()> {
     if let Some(written) = written.section("protocol") {
         protocol::check(&experiment.protocol, corpus, &written)?;
+        if let Protocol::Published { of, .. } = &mut experiment.protocol {
+            corpus.name().clone_into(of);
+        }
     }
     title(experiment, written);
     finish_inputs(&mut experiment.inputs, written, features)?;
@@ -262,7 +273,7 @@ pub(super) fn finish(
             &written,
             &experiment.protocol,
             &experiment.model,
-            experiment.inputs.set,
+            &experiment.inputs,
         )?;
     }
     test_time_copies(experiment, written)?;
@@ -293,6 +304,7 @@ fn finish_inputs(
 ) -> Result<()> {
     /// About three seconds.
     const FRAMES: usize = 128;
+    const FRAMES_OF_ENCODERS: usize = 150;
     let written = experiment.section("inputs");
     let has = |key: &str| written.as_ref().is_some_and(|written| written.has(key));
     let error =
@@ -314,8 +326,15 @@ fn finish_inputs(
         let hint = format!("write sets = [{}] under [features]", all.join(", "));
         return Err(error("set", message).hint(hint));
     }
-    if inputs.set.is_sequence() {
-        inputs.frames.get_or_insert(FRAMES);
+    let of_encoder = features.encoder(inputs.set);
+    let keeps_frames = of_encoder.is_some_and(|source| source.usage().frames.is_some());
+    if inputs.set.is_sequence() || keeps_frames {
+        let frames = if keeps_frames {
+            FRAMES_OF_ENCODERS
+        } else {
+            FRAMES
+        };
+        inputs.frames.get_or_insert(frames);
         // Sequences are padded with their mean.
         if !has("scaler") {
             inputs.scaler = ScalerKind::Standard;
@@ -327,7 +346,7 @@ fn finish_inputs(
                 .hint("write scaler = \"standard\" (or \"per-speaker\")"));
         }
     }
-    if inputs.set.is_of_encoder() {
+    if inputs.set.is_of_encoder() && !keeps_frames {
         inputs.layer.get_or_insert_default();
         inputs.pooling.get_or_insert_default();
     }
@@ -349,7 +368,7 @@ fn finish_model(experiment: &mut Experiment, written: &Section<'_>) -> Result<()
     let (message, hint) = match (&experiment.model, experiment.inputs.frames) {
         (ModelSettings::Temporal(_), None) => (
             "a temporal network reads sequences",
-            "set inputs = { set = \"frames\", … }",
+            "set inputs = { set = \"frames\", … }, or the name of an [[encoder]] with `frames`",
         ),
         (ModelSettings::Temporal(_), Some(frames)) if frames < FEWEST => (
             "a temporal network needs 4 frames or more",
@@ -359,6 +378,19 @@ fn finish_model(experiment: &mut Experiment, written: &Section<'_>) -> Result<()
             "this network reads vectors, not sequences of frames",
             "take another set of features, or model = { kind = \"temporal\" }",
         ),
+        (ModelSettings::WeightedSum(_), _) if experiment.inputs.layer != Some(Layer::Weighted) => (
+            "a weighted sum takes all layers of an encoder",
+            "set inputs = { set = \"NAME\", layer = \"weighted\" } with the name of an [[encoder]]",
+        ),
+        (model, _)
+            if experiment.inputs.layer == Some(Layer::Weighted)
+                && !matches!(model, ModelSettings::WeightedSum(_)) =>
+        {
+            (
+                "this model does not weigh the layers of an encoder",
+                "name one `layer`, or set model = { kind = \"weighted-sum\" }",
+            )
+        }
         (
             ModelSettings::Ensemble {
                 members, weights, ..
@@ -530,6 +562,12 @@ impl Experiment {
         ]);
         if self.shuffle_labels {
             key.insert("shuffle_labels".to_owned(), true.into());
+        }
+        if let Protocol::Published { of, .. } = &self.protocol
+            && of != "ravdess"
+            && let Some(folds) = corpus::known::known(of).and_then(|known| known.emobox.as_ref())
+        {
+            key.insert("folds".to_owned(), folds.fingerprint().into());
         }
         key
     }

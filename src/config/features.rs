@@ -186,6 +186,16 @@ pub(super) fn set_of(experiment: &Section<'_>) -> Option<FeatureSet> {
     }
 }
 
+/// Whether rows of the experiment's set are sequences, those of an encoder that keeps frames among them.
+pub(super) fn has_sequences(experiment: &Section<'_>) -> bool {
+    let Some(set) = set_of(experiment) else {
+        return false;
+    };
+    let mut encoders = experiment.file().sections("encoder");
+    set.is_sequence()
+        || encoders.any(|one| one.word("name") == Some(set.name()) && one.has("frames"))
+}
+
 /// Keys of `[features]` that its other keys rule out.
 pub(super) fn ruled_out(features: &Section<'_>, key: &str) -> Option<Refusal> {
     (key == "sets" && features.has("set")).then(|| Refusal {

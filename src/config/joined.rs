@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::check::Refusal;
+use super::known::{self, KnownPart};
 use super::schema::{distinct, texts};
 use super::section::Section;
 use crate::corpus::Attribute;
@@ -46,6 +47,7 @@ pub struct CorpusPart {
 /// The reader of one corpus of several.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
+#[schemars(transform = known::as_part)]
 pub enum PartKind {
     /// RAVDESS speech.
     Ravdess,
@@ -59,6 +61,10 @@ pub enum PartKind {
         #[schemars(extend("format" = "path", "x-default" = "`manifest.csv`"))]
         path: String,
     },
+    /// A corpus that is known by name.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Known(KnownPart),
 }
 
 /// Labels in one Unicode form.
@@ -86,6 +92,7 @@ impl PartKind {
             PartKind::Ravdess => "ravdess",
             PartKind::Emodb => "emodb",
             PartKind::Manifest { .. } => "manifest",
+            PartKind::Known(one) => one.kind.corpus().kind,
         }
     }
 }

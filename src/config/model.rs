@@ -8,9 +8,9 @@ use super::schema::{above_zero, distinct, word};
 use super::section::Section;
 use crate::evaluation::Vote;
 use crate::model::{
-    Architecture, CalibrationWords, ForestSettings, Gamma, Kernel, KnnSettings, Layer, LdaSettings,
-    LogisticSettings, MajoritySettings, NaiveBayesSettings, Perceptron, Settings, SvmSettings,
-    Temporal,
+    Architecture, CalibrationWords, ForestSettings, Gamma, Kernel, KnnSettings, Layer, LayerSum,
+    LdaSettings, LogisticSettings, MajoritySettings, NaiveBayesSettings, Perceptron, Settings,
+    SvmSettings, Temporal,
 };
 use crate::split::Shape;
 
@@ -42,8 +42,11 @@ pub enum ModelSettings {
     Majority,
     /// A small network for vectors of many statistics.
     Perceptron(Perceptron),
-    /// A convolutional network along the time of spectrograms.
+    /// A convolutional network along the time of spectrograms or of an encoder's frames.
     Temporal(Temporal),
+    /// All layers of an encoder (`inputs.layer = "weighted"`), added up with learned weights, under a
+    /// linear classifier or one with a hidden layer.
+    WeightedSum(LayerSum),
     /// The combined predictions of other experiments on the same folds; nothing is trained.
     Ensemble {
         /// Names of other experiments of the file that are no ensembles.
@@ -89,6 +92,7 @@ impl ModelSettings {
             ModelSettings::Cnn { .. }
             | ModelSettings::Perceptron(_)
             | ModelSettings::Temporal(_)
+            | ModelSettings::WeightedSum(_)
             | ModelSettings::Ensemble { .. } => None,
         }
     }
@@ -118,7 +122,10 @@ impl ModelSettings {
     pub fn is_network(&self) -> bool {
         matches!(
             self,
-            ModelSettings::Cnn { .. } | ModelSettings::Perceptron(_) | ModelSettings::Temporal(_)
+            ModelSettings::Cnn { .. }
+                | ModelSettings::Perceptron(_)
+                | ModelSettings::Temporal(_)
+                | ModelSettings::WeightedSum(_)
         )
     }
 
@@ -132,7 +139,8 @@ impl ModelSettings {
         self.is_network() || self.classical().is_some_and(|settings| settings.is_drawn())
     }
 
-    /// The layers of a network for rows of this shape; `None` for other models.
+    /// The layers of a network for rows of this shape (of a weighted sum, states and values of each);
+    /// `None` for other models.
     pub fn layers(&self, shape: Shape, n_classes: usize) -> Option<Vec<Layer>> {
         match self {
             ModelSettings::Cnn { architecture } => {
@@ -140,6 +148,9 @@ impl ModelSettings {
             }
             ModelSettings::Perceptron(net) => Some(net.layers(shape.size(), n_classes)),
             ModelSettings::Temporal(net) => Some(net.layers(shape.channels, n_classes)),
+            ModelSettings::WeightedSum(net) => {
+                Some(net.layers(shape.length, shape.channels, n_classes))
+            }
             _ => None,
         }
     }
@@ -153,6 +164,7 @@ impl ModelSettings {
             ModelSettings::Cnn { .. } => "cnn",
             ModelSettings::Perceptron(_) => "perceptron",
             ModelSettings::Temporal(_) => "temporal",
+            ModelSettings::WeightedSum(_) => "weighted-sum",
             _ => "ensemble",
         }
     }
@@ -173,6 +185,12 @@ impl ModelSettings {
             ModelSettings::Perceptron(net) => format!("perceptron of {} hidden units", net.hidden),
             ModelSettings::Temporal(net) => {
                 format!("temporal cnn of {} channels with attention", net.channels)
+            }
+            ModelSettings::WeightedSum(LayerSum { hidden: 0, .. }) => {
+                "learned sum of layers under a linear classifier".to_owned()
+            }
+            ModelSettings::WeightedSum(net) => {
+                format!("learned sum of layers under {} hidden units", net.hidden)
             }
             ModelSettings::Ensemble {
                 members,

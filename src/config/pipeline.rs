@@ -24,9 +24,12 @@ use super::section::Section;
 use super::slurm::{SlurmKeys, SlurmSettings};
 use super::source::{SourceMap, suggestion};
 use super::train;
+use crate::corpus::known::{Figure, Speakers};
 use crate::error::{Error, Result};
-use crate::evaluation::Published;
+use crate::evaluation::{Mark, Published};
 use crate::features::FeatureSet;
+use crate::split::Protocol;
+use crate::text::plural;
 use crate::transform::{Inputs, ScalerKind};
 
 /// The schema of a pipeline file.
@@ -104,6 +107,7 @@ fn ruled_out(section: &Section<'_>, key: &str) -> Option<Refusal> {
     match section.name {
         "corpus" | "subset" | "windows" | "parts" => corpus::ruled_out(section, key),
         "features" => features::ruled_out(section, key),
+        "encoder" => encoder::ruled_out(section, key),
         "experiment" | "inputs" => experiment::ruled_out(section, key),
         "model" => model::ruled_out(section, key),
         "train" => train::ruled_out(section, key),
@@ -166,7 +170,57 @@ pub(super) fn read(
         pipeline.features.augment = None;
     }
     check_published(&pipeline.published, corpus, &file)?;
+    let known = known_figures(&pipeline);
+    pipeline.published.extend(known);
     Ok(pipeline)
+}
+
+/// EmoBox's figures of a corpus that is known by name, where an experiment has its folds, the
+/// classes are the published ones, and the file has no figures of EmoBox itself.
+fn known_figures(pipeline: &Pipeline) -> Vec<Published> {
+    const SOURCE: &str = "EmoBox";
+    let corpus = &pipeline.corpus;
+    let has_folds =
+        |experiment: &Experiment| matches!(experiment.protocol, Protocol::Published { .. });
+    let is_whole = corpus.labels.is_empty() && corpus.label_map.is_empty();
+    let is_told = pipeline
+        .published
+        .iter()
+        .any(|row| row.source.starts_with(SOURCE));
+    let emobox = corpus
+        .kind
+        .described()
+        .and_then(|known| known.emobox.as_ref());
+    let Some(emobox) = emobox.filter(|_| {
+        is_whole
+            && corpus.subset.is_none()
+            && !is_told
+            && pipeline.experiments.iter().any(has_folds)
+    }) else {
+        return vec![];
+    };
+    let (folds, speaker_independent) = match emobox.speakers {
+        Speakers::Apart => ("speakers apart", Some(true)),
+        Speakers::Shared => ("speakers shared", Some(false)),
+        Speakers::Unknown => ("speakers not known", None),
+    };
+    let figure = |figure: &Figure| {
+        let Figure(system, uar, accuracy, _) = figure;
+        Published {
+            source: format!("{SOURCE}, Ma et al. 2024, arXiv 2406.07162"),
+            system: format!("{system}, frozen"),
+            protocol: format!("EmoBox, {}, {folds}", plural(emobox.folds as usize, "fold")),
+            speaker_independent,
+            accuracy: Some(accuracy / 100.0),
+            uar: Some(uar / 100.0),
+            mark: Mark::P,
+            note: Some(
+                "last layer, linear classifier; which epoch is reported is not stated".to_owned(),
+            ),
+            folds: Some("emobox".to_owned()),
+        }
+    };
+    emobox.figures.iter().map(figure).collect()
 }
 
 /// Refuses published figures of a generated corpus, and rows without a figure.

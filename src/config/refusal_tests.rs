@@ -160,20 +160,20 @@ fn what_does_not_fit_together_is_refused() {
         r#"
         name = "b" => name = "a" => p.toml:13:8: there is already an experiment `a`, in line 8
         leave-one-speaker-out => leave-one-session-out => ravdess has no recording sessions
-        "leave-one-speaker-out" => "declared" => only a manifest
+        "leave-one-speaker-out" => "declared" => ravdess declares no parts
         "leave-one-speaker-out" => "leave-one-speaker-out", folds = 3 => `folds` does not belong to this kind of protocol
         "leave-one-speaker-out" => "published", name = "emobx" => unknown fold list `emobx` … did you mean `emobox`?
     "#,
     );
-    let emodb = MINIMAL
-        .replace("kind = \"ravdess\"", "kind = \"emodb\"")
+    let iemocap = MINIMAL
+        .replace("kind = \"ravdess\"", "kind = \"iemocap\"")
         .replace(
             "\"leave-one-speaker-out\"",
             "\"published\", name = \"emobox\"",
         );
     says(
-        &refused(&emodb, &[]),
-        "the fold list `emobox` is for ravdess, not for emodb",
+        &refused(&iemocap, &[]),
+        "no fold list `emobox` is kept of iemocap",
     );
     refuses(
         r#"

@@ -11,7 +11,6 @@ use super::model::ModelSettings;
 use super::schema::{above_zero, distinct};
 use super::section::Section;
 use crate::error::Result;
-use crate::features::FeatureSet;
 use crate::model::Gamma;
 use crate::split::{Grouping, Protocol};
 use crate::transform::{Inputs, Layer, Pooling};
@@ -208,6 +207,11 @@ impl Grid {
         &self.layer
     }
 
+    /// The poolings of an encoder's states that are tried.
+    pub fn poolings(&self) -> &[Pooling] {
+        &self.pooling
+    }
+
     /// All points, in order.
     pub fn candidates(&self, model: &ModelSettings, inputs: &Inputs) -> Vec<Candidate> {
         let mut points = vec![Candidate {
@@ -315,17 +319,24 @@ pub(super) fn finish(
     written: &Section<'_>,
     protocol: &Protocol,
     model: &ModelSettings,
-    set: FeatureSet,
+    inputs: &Inputs,
 ) -> Result<()> {
     if !written.has("by") && protocol.keeps_speakers_apart() {
         search.by = Grouping::Speaker;
     }
+    if search.grid.layer.contains(&Layer::Weighted) {
+        let message = "`weighted` is no layer among others";
+        let error = written.error("grid", message);
+        return Err(
+            error.hint("it is for model = { kind = \"weighted-sum\" } in an experiment of its own")
+        );
+    }
     for key in search.grid.keys() {
         let of_encoders = matches!(key, "inputs.layer" | "inputs.pooling");
-        if of_encoders && !set.is_of_encoder() {
-            let message = format!("`{key}` does not belong to the set `{}`", set.name());
+        if of_encoders && inputs.pooling.is_none() {
+            let message = format!("`{key}` does not belong to the set `{}`", inputs.set.name());
             let error = written.error("grid", message);
-            return Err(error.hint("it is for the set of an [[encoder]]"));
+            return Err(error.hint("it is for the set of an [[encoder]] that pools its states"));
         }
         let Some(last) = key.strip_prefix("model.") else {
             continue;

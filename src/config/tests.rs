@@ -87,6 +87,64 @@ pub(super) fn says(message: &str, parts: &str) {
 }
 
 #[test]
+fn a_corpus_that_is_known_by_name_needs_its_kind_alone() {
+    let of = |kind: &str, more: &str| {
+        let corpus = format!("kind = \"{kind}\"\n{more}");
+        read(&MINIMAL.replace("kind = \"ravdess\"", &corpus), &[])
+    };
+    let pipeline = of("crema-d", "").unwrap();
+    assert_eq!(pipeline.corpus.name, "crema-d");
+    assert_eq!(
+        pipeline.corpus.kind.root(),
+        std::path::Path::new("data/corpora/crema-d")
+    );
+    assert!(pipeline.published.is_empty());
+    let key = serde_json::Value::Object(pipeline.corpus.key()).to_string();
+    assert!(
+        key.contains("\"kind\":\"crema-d\"") && !key.contains("label_map"),
+        "{key}"
+    );
+    // EmoBox's figures come with its folds, and not with other classes.
+    let emobox = "{ kind = \"published\", name = \"emobox\" }";
+    let with = |more: &str| {
+        let corpus = format!("kind = \"crema-d\"\n{more}");
+        let text = MINIMAL
+            .replace("kind = \"ravdess\"", &corpus)
+            .replace("{ kind = \"leave-one-speaker-out\" }", emobox);
+        read(&text, &[])
+    };
+    let figures = with("").unwrap().published;
+    assert_eq!(figures.len(), 10);
+    assert!(figures.iter().all(
+        |one| one.folds.as_deref() == Some("emobox") && one.speaker_independent == Some(false)
+    ));
+    let whisper = figures
+        .iter()
+        .find(|one| one.system.starts_with("Whisper large"))
+        .unwrap();
+    assert_eq!(
+        (whisper.uar, whisper.accuracy),
+        (Some(0.7675), Some(0.7648))
+    );
+    let map = "label_map = { anger = \"bad\", sadness = \"bad\", happiness = \"good\" }";
+    let merged = with(map).unwrap();
+    assert!(merged.published.is_empty() && merged.corpus.label_map.len() == 3);
+    let says = |result: Result<Pipeline, Error>, what: &str| {
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    };
+    says(of("mesd", ""), "nothing says who speaks in mesd");
+    says(
+        with("label_map = { wut = \"bad\" }"),
+        "this corpus has no class `wut`",
+    );
+    let labels = format!("{map}\nlabels = [\"anger\", \"bad\"]");
+    says(with(&labels), "this corpus has no class `anger`");
+    says(of("crema", ""), "unknown value `crema`");
+    assert!(of("ravdess", "label_map = { happy = \"up\", sad = \"down\" }").is_ok());
+}
+
+#[test]
 fn a_corpus_says_its_terms() {
     let with = |lines: &str| {
         read(

@@ -155,8 +155,8 @@ pub(super) fn ruled_out(train: &Section<'_>, key: &str) -> Option<Refusal> {
             "early stopping needs a validation part: the test part must not choose the epoch",
             "add `validation = 0.1` to the experiment, or set patience = 0",
         ),
-        "spec_augment" if features::set_of(experiment).is_some_and(|set| !set.is_sequence()) => (
-            "`spec_augment` changes spectrograms: it needs the set `frames`",
+        "spec_augment" if !features::has_sequences(experiment) => (
+            "`spec_augment` changes spectrograms: it needs sequences of frames",
             "remove it, or set inputs = { set = \"frames\", … } with model = { kind = \"temporal\" }",
         ),
         _ => return None,

@@ -92,10 +92,28 @@ pub struct Expected {
     pub source: String,
     /// Utterances in all.
     pub utterances: usize,
-    /// Number of speakers.
+    /// Number of speakers; 0 where it is not published.
     pub speakers: usize,
     /// Utterances per emotion.
     pub classes: BTreeMap<String, usize>,
+}
+
+impl Expected {
+    /// The counts of the classes that a map makes of the published ones; `None` where there are
+    /// none by class.
+    pub fn mapped(self, map: &BTreeMap<String, String>) -> Option<Expected> {
+        let mut classes: BTreeMap<String, usize> = BTreeMap::new();
+        for (class, n) in &self.classes {
+            if let Some(to) = map.get(class) {
+                *classes.entry(to.clone()).or_default() += n;
+            }
+        }
+        (!classes.is_empty()).then(|| Expected {
+            utterances: classes.values().sum(),
+            classes,
+            ..self
+        })
+    }
 }
 
 /// What a reader found under a corpus root.

@@ -17,6 +17,7 @@ mod walk;
 
 pub mod emodb;
 pub mod iemocap;
+pub mod known;
 pub mod labels;
 pub mod manifest;
 pub mod propose;

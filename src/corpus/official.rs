@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::known::{known, recognise};
+use super::walk::{AUDIO, walk};
 use super::{EmodbSettings, emodb, iemocap, ravdess};
 
 /// A corpus in its official layout.
@@ -37,10 +39,11 @@ pub fn official(root: &Path) -> Option<Official> {
     }
     let emodb = emodb::read(root, &EmodbSettings { all_clips: true });
     if emodb.is_ok_and(|listing| !listing.sources.is_empty()) {
-        here("EMO-DB", "emodb")
-    } else {
-        None
+        return here("EMO-DB", "emodb");
     }
+    let files = walk(root, "", AUDIO).ok()?.files;
+    let corpus = recognise(&files, Some(root))?;
+    here(&corpus.name, corpus.kind)
 }
 
 /// What a corpus asks of whoever uses it.
@@ -52,22 +55,14 @@ pub struct Terms {
     pub citation: &'static str,
 }
 
-/// The terms of the corpus that a reader is made for, by the reader's name; `None` for a manifest
-/// of any corpus.
-pub fn terms(reader: &str) -> Option<Terms> {
-    Some(match reader {
-        "ravdess" => Terms {
-            licence: "CC BY-NC-SA 4.0: no commercial use, share alike",
-            citation: "Livingstone and Russo 2018, doi 10.1371/journal.pone.0196391",
-        },
-        "emodb" => Terms {
-            licence: "no terms are stated; the authors ask to be cited",
-            citation: "Burkhardt et al. 2005, A database of German emotional speech",
-        },
-        "iemocap" => Terms {
-            licence: "a signed licence, which forbids passing the recordings on",
-            citation: "Busso et al. 2008, IEMOCAP: interactive emotional dyadic motion capture database",
-        },
-        _ => return None,
+/// The terms of the corpus of a kind; `None` for a manifest of any corpus.
+pub fn terms(kind: &str) -> Option<Terms> {
+    let corpus = known(kind)?;
+    Some(Terms {
+        licence: corpus
+            .licence
+            .as_deref()
+            .unwrap_or("not known to this program"),
+        citation: &corpus.citation,
     })
 }

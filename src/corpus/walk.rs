@@ -30,6 +30,8 @@ pub struct Tree {
     pub files: Vec<String>,
     /// Folders and names that could not be used.
     pub set_aside: Vec<SetAside>,
+    /// Files with a wanted extension that macOS leaves beside others, `._x.wav` beside `x.wav`.
+    pub forks: Vec<String>,
     /// How many files have another extension.
     pub others: u64,
     /// How many of those are audio by their extension (lower case), of a kind that is not read.
@@ -177,6 +179,7 @@ pub(crate) fn walk_until(
     }
     let mut tree = walk.tree;
     tree.files.sort_unstable();
+    tree.forks.sort_unstable();
     tree.set_aside.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(tree)
 }
@@ -225,12 +228,15 @@ impl Walk {
 
     fn look_at(&mut self, folder: &Folder, entry: &fs::DirEntry, wanted: &[&str]) {
         let name = entry.file_name();
+        let shown = join(&folder.name, &name.to_string_lossy());
+        let is_wanted = wanted.contains(&extension(&shown).as_str());
         if name.as_encoded_bytes().starts_with(b".") || name == "__MACOSX" {
+            if is_wanted && name.as_encoded_bytes().starts_with(b"._") {
+                self.tree.forks.push(shown);
+            }
             return;
         }
         let place = entry.path();
-        let shown = join(&folder.name, &name.to_string_lossy());
-        let is_wanted = wanted.contains(&extension(&shown).as_str());
         match fs::metadata(&place) {
             Err(error) if is_wanted => {
                 let detail = format!(

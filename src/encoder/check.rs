@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use super::fetch::{Fetched, Sum, compare};
 use super::known::{Known, Recognised};
-use super::pretrained::Padding;
 use super::source::{EncoderName, Source, Usage};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -44,11 +43,7 @@ impl Checked {
         let last = folder.file_name().unwrap_or_default().to_string_lossy();
         let name = EncoderName::new(&last).or_else(|| EncoderName::new("encoder"));
         let name = name.ok_or_else(|| Error::internal("a name of an encoder is none"))?;
-        let usage = Usage {
-            padding: Padding::None,
-            windows: 30,
-        };
-        let source = Source::new(name, folder, usage);
+        let source = Source::new(name, folder, Usage::default());
         let description = source.describe()?;
         let parameters = source.load()?.parameters();
         let recognised = Known::recognise(folder, description);

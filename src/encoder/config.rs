@@ -10,8 +10,8 @@ use super::block::NormOrder;
 use crate::error::{Error, Result};
 
 /// No published encoder comes near these; a file that exceeds them is damaged or hostile.
-const WIDEST: usize = 1 << 14;
-const DEEPEST: usize = 256;
+pub(super) const WIDEST: usize = 1 << 14;
+pub(super) const DEEPEST: usize = 256;
 /// Larger configuration files than this are not read.
 const LARGEST_FILE: u64 = 1 << 20;
 

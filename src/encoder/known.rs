@@ -243,6 +243,9 @@ mod tests {
     const USAGE: Usage = Usage {
         padding: Padding::None,
         windows: 30,
+        normalize: None,
+        output: None,
+        frames: None,
     };
 
     #[test]

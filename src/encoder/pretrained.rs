@@ -1,4 +1,4 @@
-//! A loaded encoder, from samples to its hidden states.
+//! A model in the layout of model hubs, from samples to its hidden states.
 
 use std::path::Path;
 
@@ -68,9 +68,9 @@ impl Padding {
     }
 }
 
-/// A loaded encoder, which any number of threads may use at once, each with buffers of its own.
+/// A loaded model, which any number of threads may use at once, each with buffers of its own.
 #[derive(Debug)]
-pub struct Encoder {
+pub struct HubModel {
     transformer: Transformer,
     front: LoadedFront,
     blocks: Vec<Block>,
@@ -87,7 +87,7 @@ enum LoadedFront {
 }
 
 /// Memory that a thread uses again from recording to recording.
-pub struct Buffers {
+pub struct HubBuffers {
     x: Vec<f32>,
     normed: Vec<f32>,
     positions: Vec<f32>,
@@ -96,14 +96,14 @@ pub struct Buffers {
     waveform: WaveformBuffers,
 }
 
-impl Encoder {
+impl HubModel {
     /// Loads the model in `folder`: `config.json`, `preprocessor_config.json` where there is one, and
     /// `model.safetensors` or `pytorch_model.bin`, whole or in parts.
     ///
     /// # Errors
     /// `Missing` where a file is not there; `Data` where one is damaged, belongs to another model, or
     /// asks for what is not supported; the file and the key or tensor are named.
-    pub fn load(folder: &Path) -> Result<Encoder> {
+    pub fn load(folder: &Path) -> Result<HubModel> {
         let config = Config::read(folder)?;
         let transformer = config.transformer;
         let (width, epsilon) = (transformer.width, transformer.epsilon);
@@ -140,7 +140,7 @@ impl Encoder {
             .collect::<Result<_>>()?;
         let parameters = weights.values_taken();
         weights.finish(&LEFT_OUT)?;
-        Ok(Encoder {
+        Ok(HubModel {
             transformer,
             front,
             blocks,
@@ -148,6 +148,15 @@ impl Encoder {
             relative,
             parameters,
         })
+    }
+
+    /// The convolutions in front, where it has such.
+    #[cfg(test)]
+    pub(super) fn waveform_front(&self) -> Option<&WaveformFront> {
+        match &self.front {
+            LoadedFront::Waveform(front) => Some(front),
+            LoadedFront::Whisper(_) => None,
+        }
     }
 
     /// Numbers that were learned, without those of decoders and heads.
@@ -160,7 +169,7 @@ impl Encoder {
         self.transformer.width
     }
 
-    /// The states that [`Encoder::run`] gives, in order.
+    /// The states that [`HubModel::run`] gives, in order.
     pub fn states(&self) -> Vec<State> {
         let layers = (0..=self.transformer.layers).map(State::Layer);
         match self.transformer.order {
@@ -189,8 +198,8 @@ impl Encoder {
     }
 
     /// Buffers for one thread.
-    pub fn buffers(&self) -> Buffers {
-        Buffers {
+    pub fn buffers(&self) -> HubBuffers {
+        HubBuffers {
             x: Vec::new(),
             normed: Vec::new(),
             positions: Vec::new(),
@@ -204,16 +213,16 @@ impl Encoder {
     }
 
     /// Runs the encoder on samples at [`SAMPLE_RATE`], and hands every state to `look` as rows of
-    /// [`Encoder::width`] values, one per frame of 320 samples (20 ms).
+    /// [`HubModel::width`] values, one per frame of 320 samples (20 ms).
     ///
     /// # Errors
-    /// `Data` for fewer samples than [`Encoder::least_samples`] or more than
-    /// [`Encoder::most_samples`].
+    /// `Data` for fewer samples than [`HubModel::least_samples`] or more than
+    /// [`HubModel::most_samples`].
     pub fn run(
         &self,
         samples: &[f32],
         padding: Padding,
-        buffers: &mut Buffers,
+        buffers: &mut HubBuffers,
         mut look: impl FnMut(State, &[f32]),
     ) -> Result<()> {
         let (n, least) = (samples.len(), self.least_samples());
@@ -227,7 +236,7 @@ impl Encoder {
                 "{n} samples at {SAMPLE_RATE} Hz are too long for an encoder that takes {most}"
             )));
         }
-        let Buffers {
+        let HubBuffers {
             x,
             normed,
             positions,
@@ -352,7 +361,3 @@ fn load_block(
         gate,
     })
 }
-
-#[cfg(test)]
-#[path = "tests.rs"]
-mod tests;

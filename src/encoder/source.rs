@@ -1,18 +1,21 @@
 //! Where an encoder lies, how it is used, and which one it is.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, Serializer};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
 use super::config::{Config, Front};
 use super::known::how_to_get;
-use super::pretrained::{Encoder, Padding, SAMPLE_RATE};
-use super::weights;
+use super::layer::Layer;
+use super::loaded::Encoder;
+use super::pretrained::{Padding, SAMPLE_RATE};
+use super::{onnx_file, weights};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::files::each_block;
@@ -22,7 +25,7 @@ const LONGEST: usize = 64;
 /// A model card is looked at so far for its licence.
 const CARD_BYTES: usize = 4096;
 
-/// The name of an encoder in a pipeline file, which is the name of its features.
+/// The name of an encoder in a pipeline file, which is the name of its features; or that of an output.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EncoderName([u8; LONGEST]);
 
@@ -47,6 +50,30 @@ impl EncoderName {
 impl fmt::Debug for EncoderName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.as_str())
+    }
+}
+
+impl Serialize for EncoderName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for EncoderName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        EncoderName::new(&text)
+            .ok_or_else(|| de::Error::custom("a name has 1 to 64 bytes and no zero"))
+    }
+}
+
+impl JsonSchema for EncoderName {
+    fn schema_name() -> Cow<'static, str> {
+        "EncoderName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "minLength": 1, "maxLength": LONGEST, "format": "text" })
     }
 }
 
@@ -77,6 +104,48 @@ pub struct Usage {
     #[serde(default = "thirty")]
     #[schemars(range(min = 1, max = 30))]
     pub windows: u16,
+    /// ONNX files only, and required there: whether samples are brought to mean 0 and variance 1, as
+    /// the preprocessor of most wav2vec2 and HuBERT models does. Folders say it themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalize: Option<bool>,
+    /// ONNX files only: the output that is used, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<EncoderName>,
+    /// Keeps all frames of this layer in place of the pooled states: `inputs.frames` of an experiment
+    /// says how many it reads, and a model of kind `temporal` reads them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "pooled states"))]
+    pub frames: Option<Layer>,
+}
+
+impl Default for Usage {
+    fn default() -> Usage {
+        Usage {
+            padding: Padding::default(),
+            windows: thirty(),
+            normalize: None,
+            output: None,
+            frames: None,
+        }
+    }
+}
+
+impl Usage {
+    /// In words, for reports and cards.
+    pub fn words(&self) -> String {
+        let mut words = match self.normalize {
+            None => format!("padding {}", self.padding.name()),
+            Some(true) => "samples normalised".to_owned(),
+            Some(false) => "samples as they are".to_owned(),
+        };
+        if let Some(output) = &self.output {
+            words += &format!(", output {}", output.as_str());
+        }
+        if let Some(layer) = self.frames {
+            words += &format!(", frames of layer {layer}");
+        }
+        format!("{words}, windows of at most {} s", self.windows)
+    }
 }
 
 fn thirty() -> u16 {
@@ -101,6 +170,8 @@ pub struct EncoderKey {
 pub struct Description {
     /// Values of a frame.
     pub width: usize,
+    /// Whether a state is a row of frames, and not one vector for the whole recording.
+    pub has_frames: bool,
     /// Blocks: there are states from 0 to this number, and the output.
     pub layers: usize,
     /// Names and SHA-256 of the files, in the order of the names.
@@ -115,7 +186,7 @@ pub struct Description {
 #[derive(Debug)]
 pub struct Source {
     name: EncoderName,
-    folder: PathBuf,
+    path: PathBuf,
     usage: Usage,
     described: OnceLock<Description>,
     loaded: Mutex<Option<Arc<Encoder>>>,
@@ -123,16 +194,16 @@ pub struct Source {
 
 impl PartialEq for Source {
     fn eq(&self, other: &Source) -> bool {
-        (self.name, &self.folder, self.usage) == (other.name, &other.folder, other.usage)
+        (self.name, &self.path, self.usage) == (other.name, &other.path, other.usage)
     }
 }
 
 impl Source {
-    /// The encoder in `folder`, which is not looked at yet.
-    pub fn new(name: EncoderName, folder: &Path, usage: Usage) -> Source {
+    /// The encoder in the folder or ONNX file `path`, which is not looked at yet.
+    pub fn new(name: EncoderName, path: &Path, usage: Usage) -> Source {
         Source {
             name,
-            folder: folder.to_owned(),
+            path: path.to_owned(),
             usage,
             described: OnceLock::new(),
             loaded: Mutex::default(),
@@ -144,9 +215,9 @@ impl Source {
         self.name
     }
 
-    /// The folder of its files.
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    /// The folder of its files, or its ONNX file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// How recordings are given to it.
@@ -167,16 +238,16 @@ impl Source {
         })
     }
 
-    /// What it is; its files are read once.
+    /// What it is; its files are read once, and an ONNX file is loaded.
     ///
     /// # Errors
-    /// `Missing` where a file is not there; `Data` where the configuration is not supported, or the
-    /// padding is not for this architecture.
+    /// `Missing` where a file is not there; `Data` where the configuration is not supported;
+    /// `Config` where the padding is not for this architecture; of an ONNX file as [`Encoder::load`].
     pub fn describe(&self) -> Result<&Description> {
         match self.described.get() {
             Some(description) => Ok(description),
             None => {
-                let description = describe(&self.folder, self.usage).map_err(|e| self.named(e))?;
+                let description = self.look().map_err(|e| self.named(e))?;
                 Ok(self.described.get_or_init(|| description))
             }
         }
@@ -187,18 +258,44 @@ impl Source {
     /// # Errors
     /// As [`Encoder::load`]; `Data` where its files are not those that were described.
     pub fn load(&self) -> Result<Arc<Encoder>> {
+        let sha256 = self.describe()?.sha256;
+        self.load_as(sha256).map_err(|e| self.named(e))
+    }
+
+    fn load_as(&self, sha256: Sha256Sum) -> Result<Arc<Encoder>> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(encoder) = &*loaded {
             return Ok(encoder.clone());
         }
-        let described = self.describe()?;
-        let encoder = Arc::new(Encoder::load(&self.folder).map_err(|e| self.named(e))?);
-        if describe(&self.folder, self.usage)?.sha256 != described.sha256 {
-            let error = Error::data(format!("{} changed in the meantime", self.folder.display()));
+        let encoder = Arc::new(Encoder::load(&self.path, &self.usage)?);
+        if identify(&self.path)?.1 != sha256 {
+            let error = Error::data(format!("{} changed in the meantime", self.path.display()));
             return Err(error.hint("run again"));
         }
         *loaded = Some(encoder.clone());
         Ok(encoder)
+    }
+
+    fn look(&self) -> Result<Description> {
+        let (width, layers, has_frames, files, sha256) = if is_onnx(&self.path) {
+            let (files, sha256) = identify(&self.path)?;
+            let encoder = self.load_as(sha256)?;
+            let layers = encoder.states().len() - 1;
+            (encoder.width(), layers, encoder.has_frames(), files, sha256)
+        } else {
+            let config = check_folder(&self.path, self.usage)?;
+            let (files, sha256) = identify(&self.path)?;
+            let transformer = config.transformer;
+            (transformer.width, transformer.layers, true, files, sha256)
+        };
+        Ok(Description {
+            width,
+            has_frames,
+            layers,
+            files,
+            sha256,
+            licence: licence(folder_of(&self.path)),
+        })
     }
 
     /// Samples at [`SAMPLE_RATE`] that are heard as a whole at most.
@@ -220,7 +317,21 @@ impl Source {
     }
 }
 
-fn describe(folder: &Path, usage: Usage) -> Result<Description> {
+/// Whether the encoder at `path` is an ONNX file, by its name.
+pub fn is_onnx(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"))
+}
+
+/// The folder in which the files of an encoder lie.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if is_onnx(path) => parent,
+        _ => path,
+    }
+}
+
+fn check_folder(folder: &Path, usage: Usage) -> Result<Config> {
     if !folder.is_dir() {
         let error = Error::missing(format!("there is no folder {}", folder.display()));
         return Err(error.hint(how_to_get("", folder)));
@@ -230,12 +341,24 @@ fn describe(folder: &Path, usage: Usage) -> Result<Description> {
         let error = Error::config("padding = \"30s\" is for Whisper's encoder alone");
         return Err(error.hint("remove `padding` from this [[encoder]]"));
     }
-    let mut paths = weights::files(folder)?;
-    paths.push(folder.join("config.json"));
-    let preprocessor = folder.join("preprocessor_config.json");
-    if preprocessor.exists() {
-        paths.push(preprocessor);
-    }
+    Ok(config)
+}
+
+/// Names and SHA-256 of the files that decide which encoder it is, in the order of the names, and the
+/// SHA-256 of that list.
+pub(super) fn identify(path: &Path) -> Result<(Vec<(String, String)>, Sha256Sum)> {
+    let folder = folder_of(path);
+    let mut paths = if is_onnx(path) {
+        let beside = onnx_file::external_files(path)?;
+        beside.iter().map(|name| folder.join(name)).collect()
+    } else {
+        let mut paths = weights::files(folder)?;
+        paths.push(folder.join("config.json"));
+        let preprocessor = folder.join("preprocessor_config.json");
+        paths.extend(preprocessor.exists().then_some(preprocessor));
+        paths
+    };
+    paths.extend(is_onnx(path).then(|| path.to_owned()));
     paths.sort();
     let mut files = Vec::new();
     let mut list = Sha256::new();
@@ -245,17 +368,15 @@ fn describe(folder: &Path, usage: Usage) -> Result<Description> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
+        if !path.exists() {
+            let error = Error::missing(format!("there is no file {}", path.display()));
+            return Err(error.hint("it has weights of the ONNX file: put it beside that"));
+        }
         let sum = sha256_of(&path, &Cancel::default())?.to_string();
         list.update(format!("{sum}  {name}\n"));
         files.push((name, sum));
     }
-    Ok(Description {
-        width: config.transformer.width,
-        layers: config.transformer.layers,
-        files,
-        sha256: Sha256Sum(list.finalize().into()),
-        licence: licence(folder),
-    })
+    Ok((files, Sha256Sum(list.finalize().into())))
 }
 
 pub(super) fn sha256_of(path: &Path, cancel: &Cancel) -> Result<Sha256Sum> {
@@ -298,7 +419,7 @@ mod tests {
     fn source(folder: &Path, padding: Padding) -> Source {
         let usage = Usage {
             padding,
-            windows: 30,
+            ..Usage::default()
         };
         Source::new(EncoderName::new("tiny").unwrap(), folder, usage)
     }

@@ -3,22 +3,23 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize_to_file};
 
-use super::*;
-use crate::encoder::pooling::Moments;
-use crate::error::Kind;
+use super::pooling::Moments;
+use super::pretrained::{HubModel as Encoder, Padding};
+use super::waveform::WaveformBuffers;
+use crate::error::{Kind, Result};
 
-fn model(name: &str) -> PathBuf {
+pub(super) fn model(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/encoders")
         .join(name)
 }
 
 /// The recording that `make.py` makes.
-fn clip(count: usize) -> Vec<f32> {
+pub(super) fn clip(count: usize) -> Vec<f32> {
     let mut state = 1u32;
     (0..count)
         .map(|n| {
@@ -29,7 +30,7 @@ fn clip(count: usize) -> Vec<f32> {
         .collect()
 }
 
-fn tensors(path: &Path) -> BTreeMap<String, Vec<f32>> {
+pub(super) fn tensors(path: &Path) -> BTreeMap<String, Vec<f32>> {
     let bytes = fs::read(path).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     file.iter()
@@ -44,7 +45,7 @@ fn tensors(path: &Path) -> BTreeMap<String, Vec<f32>> {
 }
 
 /// The largest difference, relative to the largest value.
-fn distance(values: &[f32], expected: &[f32]) -> f32 {
+pub(super) fn distance(values: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(values.len(), expected.len());
     let largest = expected.iter().fold(0.0f32, |a, b| a.max(b.abs()));
     let pairs = values.iter().zip(expected);
@@ -113,7 +114,7 @@ fn convolutions_of_a_long_recording_do_not_show_where_they_were_cut() {
     // This model normalises no samples and each frame on its own, so that frames depend on their
     // surroundings alone: 100 of them from 30 frames later lie in other blocks.
     let encoder = Encoder::load(&model("wavlm-pre")).unwrap();
-    let LoadedFront::Waveform(front) = &encoder.front else {
+    let Some(front) = encoder.waveform_front() else {
         panic!("a front of waveforms");
     };
     let (samples, width) = (clip(60_000), encoder.width());
@@ -291,6 +292,34 @@ fn damaged_files_of_weights_are_refused() {
         fs::write(to("model.safetensors.index.json"), index.to_string()).unwrap();
         assert_eq!(Encoder::load(folder.path()).unwrap_err().kind(), kind);
     }
+}
+
+#[test]
+fn a_pickle_that_calls_a_program_is_refused_and_calls_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = |name: &str| folder.path().join(name);
+    fs::copy(model("wavlm-post").join("config.json"), to("config.json")).unwrap();
+    let marker = to("marker");
+    let command = format!("touch {}", marker.display());
+    let mut pickle = b"\x80\x02cposix\nsystem\nX".to_vec();
+    pickle.extend((command.len() as u32).to_le_bytes());
+    pickle.extend(command.as_bytes());
+    pickle.extend(b"\x85R.");
+    let mut zip = zip::ZipWriter::new(fs::File::create(to("pytorch_model.bin")).unwrap());
+    let stored =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for (name, bytes) in [
+        ("archive/data.pkl", &pickle[..]),
+        ("archive/version", b"3\n"),
+    ] {
+        zip.start_file(name, stored).unwrap();
+        std::io::Write::write_all(&mut zip, bytes).unwrap();
+    }
+    zip.finish().unwrap();
+    let error = Encoder::load(folder.path()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Data);
+    assert!(error.to_string().contains("posix.system"), "{error}");
+    assert!(!marker.exists());
 }
 
 /// The models that `SER_ENCODERS` names: published Whisper encoders and larger random ones.

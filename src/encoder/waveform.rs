@@ -326,7 +326,7 @@ fn scale_columns(x: &mut [f32], scale: &[(f32, f32)]) {
 }
 
 /// Brings samples to mean 0 and (population) variance 1.
-fn normalise(samples: &mut [f32]) {
+pub(super) fn normalise(samples: &mut [f32]) {
     let n = samples.len() as f64;
     let mean = samples.iter().map(|s| f64::from(*s)).sum::<f64>() / n;
     let squares = samples.iter().map(|s| (f64::from(*s) - mean).powi(2));

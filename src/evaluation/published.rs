@@ -41,6 +41,11 @@ pub struct Published {
     /// Anything a reader must know about the figure.
     #[schemars(extend("format" = "text"))]
     pub note: Option<String>,
+    /// Name of the published folds that the figure is on: it stands beside results on the same
+    /// folds alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "word"))]
+    pub folds: Option<String>,
 }
 
 /// What needs no recording to be listened to.

@@ -12,4 +12,6 @@ mod set;
 
 pub use extractor::Extractor;
 pub use issa193::Intermediates;
-pub use set::{CODE_VERSION, FeatureSet, Profile, encoder_columns, groups, names, numbered};
+pub use set::{
+    CODE_VERSION, FeatureSet, MOST_FRAMES, Profile, encoder_columns, groups, names, numbered,
+};

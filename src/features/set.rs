@@ -12,6 +12,9 @@ use crate::encoder::EncoderName;
 /// Of [`FeatureSet::Issa193`]: changes whenever the same recording would give other numbers.
 pub const CODE_VERSION: u32 = 3;
 
+/// Most frames of a row.
+pub const MOST_FRAMES: usize = 10_000;
+
 /// A set of features with a name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FeatureSet {

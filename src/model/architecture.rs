@@ -43,6 +43,15 @@ pub enum Layer {
         /// Pooled channels.
         channels: usize,
     },
+    /// `[batch, length, channels]` to `[batch, channels]`: the sum over the length, weighted by the
+    /// softmax of one learned number for each place, the same for all samples (of the layers of an
+    /// encoder: Yang et al. 2021, SUPERB, arXiv 2105.01051).
+    WeightedSum {
+        /// Places that are added up.
+        length: usize,
+        /// Values of each.
+        channels: usize,
+    },
     /// `[batch, length, channels]` to `[batch, length * channels]`, channels fastest (Keras'
     /// order).
     Flatten,
@@ -60,7 +69,7 @@ pub enum Layer {
 pub fn input_channels(layers: &[Layer]) -> usize {
     let first = layers.iter().find_map(|layer| match *layer {
         Layer::Conv { inputs, .. } => Some(inputs),
-        Layer::Attend { channels } => Some(channels),
+        Layer::Attend { channels } | Layer::WeightedSum { channels, .. } => Some(channels),
         Layer::Flatten | Layer::Dense { .. } => Some(1),
         Layer::BatchNorm { .. } | Layer::Relu | Layer::Dropout { .. } | Layer::MaxPool { .. } => {
             None
@@ -307,6 +316,50 @@ impl Temporal {
             Layer::Dropout { p: dropout },
             Layer::Dense {
                 inputs: 2 * channels,
+                outputs: n_classes,
+            },
+        ]);
+        layers
+    }
+}
+
+/// All layers of a pretrained encoder, added up with weights that are learned with the classifier on
+/// top, as in SUPERB.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct LayerSum {
+    /// Units of the hidden layer between the sum and the classes; 0 for none.
+    #[schemars(range(max = 65_536))]
+    pub hidden: usize,
+    /// Share of the sum's values, and of the hidden units, dropped at each step.
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
+    pub dropout: f64,
+}
+
+impl LayerSum {
+    /// The layers for `states` states of `width` values and `n_classes` outputs.
+    pub fn layers(self, states: usize, width: usize, n_classes: usize) -> Vec<Layer> {
+        let LayerSum { hidden, dropout } = self;
+        let mut layers = vec![Layer::WeightedSum {
+            length: states,
+            channels: width,
+        }];
+        let mut inputs = width;
+        if hidden > 0 {
+            layers.extend([
+                Layer::Dropout { p: dropout },
+                Layer::Dense {
+                    inputs,
+                    outputs: hidden,
+                },
+                Layer::Relu,
+            ]);
+            inputs = hidden;
+        }
+        layers.extend([
+            Layer::Dropout { p: dropout },
+            Layer::Dense {
+                inputs,
                 outputs: n_classes,
             },
         ]);

@@ -328,9 +328,10 @@ fn flaw(info: &ModelInfo) -> Option<String> {
     if n == 0 || info.labels.is_empty() {
         return Some("it names no features or no labels".to_owned());
     }
+    let keeps_frames = (info.encoder.as_ref()).is_some_and(|of| of.usage.frames.is_some());
     if info.inputs.set.name() != info.feature_set
-        || info.inputs.frames.is_some() != info.inputs.set.is_sequence()
-        || info.inputs.pooling.is_some() != info.inputs.set.is_of_encoder()
+        || info.inputs.frames.is_some() != (info.inputs.set.is_sequence() || keeps_frames)
+        || info.inputs.pooling.is_some() != (info.inputs.set.is_of_encoder() && !keeps_frames)
         || info.encoder.is_some() != info.inputs.set.is_of_encoder()
         || info.imported.is_some() != info.inputs.set.is_imported()
     {

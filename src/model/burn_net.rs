@@ -29,6 +29,7 @@ pub struct Cnn {
     norm: Vec<BatchNorm>,
     dense: Vec<Linear>,
     attention: Vec<Linear>,
+    weighted: Vec<Param<Tensor<1>>>,
     #[module(skip)]
     layers: Vec<Layer>,
 }
@@ -131,6 +132,7 @@ impl Cnn {
             norm: Vec::new(),
             dense: Vec::new(),
             attention: Vec::new(),
+            weighted: Vec::new(),
             layers: layers.to_vec(),
         };
         for layer in layers {
@@ -173,6 +175,10 @@ impl Cnn {
                     scores.weight = parameter(take(channels)?.clone(), [channels, 1], device);
                     net.attention.push(scores);
                 }
+                Layer::WeightedSum { length, .. } => {
+                    let weight = take(length)?.clone();
+                    net.weighted.push(parameter(weight, [length], device));
+                }
                 Layer::Dense { inputs, outputs } => {
                     let mut dense = LinearConfig::new(inputs, outputs).init(device);
                     dense.weight =
@@ -201,7 +207,7 @@ impl Cnn {
         let absent = || Error::internal("a layer of the network has no bias");
         let (mut conv, mut norm, mut dense) =
             (self.conv.iter(), self.norm.iter(), self.dense.iter());
-        let mut attention = self.attention.iter();
+        let (mut attention, mut weighted) = (self.attention.iter(), self.weighted.iter());
         for layer in &self.layers {
             match layer {
                 Layer::Conv { .. } => {
@@ -219,6 +225,11 @@ impl Cnn {
                 Layer::Attend { .. } => {
                     if let Some(a) = attention.next() {
                         read.add(matrix(&a.weight)?);
+                    }
+                }
+                Layer::WeightedSum { .. } => {
+                    if let Some(w) = weighted.next() {
+                        read.add(vector(w)?);
                     }
                 }
                 Layer::Dense { .. } => {
@@ -301,7 +312,7 @@ impl Cnn {
         let channels = input_channels(&self.layers).max(1);
         let (mut conv, mut norm, mut dense) =
             (self.conv.iter(), self.norm.iter(), self.dense.iter());
-        let mut attention = self.attention.iter();
+        let (mut attention, mut weighted) = (self.attention.iter(), self.weighted.iter());
         let mut signal = Signal::Map(
             x.reshape([batch, features / channels, channels])
                 .swap_dims(1, 2),
@@ -334,6 +345,15 @@ impl Cnn {
                     Some(scores) => attend(scores, x),
                     None => x.mean_dim(2).flatten(1, 2),
                 }),
+                (Layer::WeightedSum { length, .. }, Signal::Map(x)) => {
+                    Signal::Flat(match weighted.next() {
+                        Some(w) => {
+                            let shares = softmax(w.val(), 0).reshape([1, 1, *length]);
+                            (x * shares).sum_dim(2).flatten(1, 2)
+                        }
+                        None => x.mean_dim(2).flatten(1, 2),
+                    })
+                }
                 (Layer::Dense { .. }, Signal::Flat(x)) => Signal::Flat(match dense.next() {
                     Some(d) => d.forward(x),
                     None => x,

@@ -9,7 +9,9 @@ use crate::model::network::{NetSpec, network};
 use crate::model::optimizer::{OptimizerStep, kernels, rule};
 use crate::model::test_data::gpus;
 use crate::model::train::tests::settings;
-use crate::model::{Architecture, Device, Optimizer, Perceptron, Temporal, TrainSettings};
+use crate::model::{
+    Architecture, Device, LayerSum, Optimizer, Perceptron, Temporal, TrainSettings,
+};
 
 const FEATURES: usize = 27;
 const CLASSES: usize = 4;
@@ -55,6 +57,10 @@ fn networks() -> Vec<(&'static str, Vec<Layer>)> {
         input_dropout: 0.3,
         dropout: 0.4,
     };
+    let sum = LayerSum {
+        hidden: 4,
+        dropout: 0.2,
+    };
     let temporal = Temporal {
         channels: 5,
         dropout: 0.3,
@@ -70,6 +76,7 @@ fn networks() -> Vec<(&'static str, Vec<Layer>)> {
         ("iemocap", narrow(Architecture::Iemocap)),
         ("perceptron", perceptron.layers(FEATURES, CLASSES)),
         ("temporal", temporal.layers(3, CLASSES)),
+        ("weighted-sum", sum.layers(FEATURES / 3, 3, CLASSES)),
     ]
 }
 

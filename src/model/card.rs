@@ -2,10 +2,12 @@
 
 use serde::Serialize;
 
+use crate::encoder::Layer;
 use crate::escape::{markdown, markdown_code};
 use crate::features::FeatureSet;
+use crate::model;
+use crate::model::NormStatistics;
 use crate::model::artifact::{ModelInfo, SavedModel, Weights};
-use crate::model::{Layer, NormStatistics};
 use crate::transform::{BALANCED_SPEAKERS, Scaler};
 
 /// What no model of this program is for: a section of every card.
@@ -95,7 +97,7 @@ pub(super) fn card(model: &SavedModel) -> String {
         if info
             .layers
             .iter()
-            .any(|layer| matches!(layer, Layer::BatchNorm { .. }))
+            .any(|layer| matches!(layer, model::Layer::BatchNorm { .. }))
         {
             out += match train.batch_norm {
                 NormStatistics::Population => {
@@ -136,15 +138,23 @@ fn of_encoder(info: &ModelInfo) -> String {
         return String::new();
     };
     let layer = info.inputs.layer.unwrap_or_default();
-    let pooling = info.inputs.pooling.unwrap_or_default();
+    let states = match layer {
+        Layer::Weighted => format!(
+            "all states of its {} layers, added up with learned weights (`layer_shares` below)",
+            encoder.layers
+        ),
+        layer => format!("layer {layer} of {}", encoder.layers),
+    };
     let licence = encoder.licence.as_deref().map(markdown);
+    let states = match info.inputs.pooling {
+        None => "one of its layers".to_owned(),
+        Some(pooling) => format!("{states}, pooled as `{pooling}`"),
+    };
     let mut out = format!(
-        "They are of a pretrained encoder that is not part of this model: layer {layer} of {}, pooled as `{pooling}`, padding `{}`, windows of at most {} s.\n\
+        "They are of a pretrained encoder that is not part of this model: {states}, {}.\n\
          What is known of the speech that it was trained on stands below, under \"Tested on\".\n\
          Its licence: {}. `ser predict` needs the same files (SHA-256):\n\n",
-        encoder.layers,
-        encoder.usage.padding.name(),
-        encoder.usage.windows,
+        markdown(&encoder.usage.words()),
         licence
             .as_deref()
             .unwrap_or("unknown, its folder names none")

@@ -20,7 +20,7 @@ mod test_data;
 mod train;
 mod weights;
 
-pub use architecture::{Architecture, Layer, Perceptron, Temporal};
+pub use architecture::{Architecture, Layer, LayerSum, Perceptron, Temporal};
 pub use card::NOT_FOR;
 pub use classical::*;
 pub use classifier::{Classifier, CnnClassifier};

@@ -108,6 +108,7 @@ pub(crate) fn kernels(layers: &[Layer]) -> Vec<bool> {
             Layer::Conv { .. } | Layer::Dense { .. } => kernels.extend([true, false]),
             Layer::BatchNorm { .. } => kernels.extend([false, false]),
             Layer::Attend { .. } => kernels.push(true),
+            Layer::WeightedSum { .. } => kernels.push(false),
             Layer::Relu | Layer::Dropout { .. } | Layer::MaxPool { .. } | Layer::Flatten => {}
         }
     }

@@ -1,6 +1,7 @@
 //! What a network learns: its parameters, and the running statistics of its batch normalisations.
 
 use super::architecture::Layer;
+use super::engine::softmax;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
@@ -18,7 +19,8 @@ pub const BATCH_NORM_MOMENTUM: f64 = 0.99;
 ///
 /// A convolution has a weight `[kernel, inputs, outputs]` and a bias `[outputs]`, a batch
 /// normalisation gamma and beta `[channels]`, a dense layer a weight `[inputs, outputs]` and a bias
-/// `[outputs]`, attentive pooling a weight `[channels, 1]`; the last axis is contiguous. Gradients
+/// `[outputs]`, attentive pooling a weight `[channels, 1]`, a weighted
+/// sum a weight `[length]`; the last axis is contiguous. Gradients
 /// have the same shape.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Params {
@@ -48,6 +50,7 @@ impl Params {
                     vec![("gamma", vec![channels]), ("beta", vec![channels])]
                 }
                 Layer::Attend { channels } => vec![("weight", vec![channels, 1])],
+                Layer::WeightedSum { length, .. } => vec![("weight", vec![length])],
                 Layer::Relu | Layer::Dropout { .. } | Layer::MaxPool { .. } | Layer::Flatten => {
                     continue;
                 }
@@ -87,6 +90,16 @@ impl Params {
             }
         }
         params
+    }
+
+    /// The shares of the layers in a network that begins with their weighted sum.
+    pub fn layer_shares(&self, layers: &[Layer]) -> Option<Vec<f32>> {
+        let Some(Layer::WeightedSum { .. }) = layers.first() else {
+            return None;
+        };
+        let mut shares = Vec::new();
+        softmax(self.tensors.first()?, &mut shares);
+        Some(shares)
     }
 
     /// Number of trainable values.

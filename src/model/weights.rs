@@ -119,6 +119,13 @@ fn network(params: &Params, running: &Running, layers: &[Layer]) -> Option<Vec<S
                     tensors.next().filter(|t| t.len() == channels)?,
                 ));
             }
+            Layer::WeightedSum { length, .. } => {
+                out.push(Stored::f32(
+                    weight,
+                    &[length],
+                    tensors.next().filter(|t| t.len() == length)?,
+                ));
+            }
             Layer::BatchNorm { channels } => {
                 for (name, values) in [
                     (weight, tensors.next()),
@@ -338,6 +345,7 @@ fn read_network(file: &mut Tensors, layers: &[Layer]) -> Result<Weights, String>
                 params.tensors.push(file.f32(&bias, &[outputs])?);
             }
             Layer::Attend { channels } => params.tensors.push(file.f32(&weight, &[1, channels])?),
+            Layer::WeightedSum { length, .. } => params.tensors.push(file.f32(&weight, &[length])?),
             Layer::BatchNorm { channels } => {
                 params.tensors.push(file.f32(&weight, &[channels])?);
                 params.tensors.push(file.f32(&bias, &[channels])?);

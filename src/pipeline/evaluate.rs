@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::fit::in_words;
 use super::folds::Folds;
 use super::pools::{self, RESTRICTED};
 use super::train::{FOLD, FoldFile, PREDICTIONS};
@@ -88,7 +89,7 @@ fn found<'t>(
     remarks.extend(experiment.unused_validation());
     let (mut estimates, mut reconciled, mut chosen) = (true, 0, Vec::new());
     let mut said: Vec<(String, BTreeSet<u32>)> = Vec::new();
-    let mut variance_ratios = Vec::new();
+    let (mut variance_ratios, mut shares) = (Vec::new(), Vec::new());
     for (finished, file) in trained {
         let FoldFile {
             mut section,
@@ -96,6 +97,7 @@ fn found<'t>(
             estimates: estimated,
             reconciled: changed,
             variance_ratios: ratios,
+            layer_shares,
         } = file.clone();
         let (found, predictions, _) = table::predictions::read(&finished.path(PREDICTIONS))?;
         if predictions
@@ -139,6 +141,7 @@ fn found<'t>(
             }
         }
         variance_ratios.push(ratios);
+        shares.push(layer_shares);
         sections.push(section);
         rows.extend(predictions);
     }
@@ -172,8 +175,24 @@ fn found<'t>(
         metrics,
         remarks,
         estimates,
-        model: experiment.describe_chosen(&chosen),
+        model: experiment.describe_chosen(&chosen) + &mean_shares(&shares),
     })
+}
+
+/// The shares of an encoder's layers in words, over all trainings; empty where none were learned.
+fn mean_shares(shares: &[Vec<f32>]) -> String {
+    let Some(first) = shares.first().filter(|first| !first.is_empty()) else {
+        return String::new();
+    };
+    let mut mean = vec![0.0f32; first.len()];
+    for shares in shares {
+        for (sum, share) in mean.iter_mut().zip(shares) {
+            *sum += share;
+        }
+    }
+    let count = shares.len() as f32;
+    mean.iter_mut().for_each(|sum| *sum /= count);
+    format!(", mean shares of the layers: {}", in_words(&mean))
 }
 
 /// What must be known of networks whose moving averages are far from what they average: the factor

@@ -21,7 +21,7 @@ use crate::orchestrator::{
     Context, Failure, Finished, Identity, Interpreter, Node, Outputs, Task, Upstream,
 };
 use crate::split::{Dataset, Matrix, Parts, Variants};
-use crate::transform::{Inputs, Scaler, columns_in_order, finish_row};
+use crate::transform::{Inputs, Scaler, finish_row};
 
 /// The explanation within the task's folder.
 pub(super) const EXPLANATION: &str = "explanation.json";
@@ -191,7 +191,7 @@ impl View {
             ..*job
         })?;
         let data = rows.dataset(job.utterances, &experiment)?;
-        let names = columns_in_order(inputs, &rows.columns);
+        let names = rows.names(inputs);
         Ok(View {
             experiment,
             data,

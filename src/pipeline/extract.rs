@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ingest::{Ingested, bad_audio};
 use super::missing::{Missing, complete, transient};
+use super::open::CHUNK;
 use super::publish::table_hash;
 use super::rows::{Logs, NewRows, Rows, sound};
 use super::workers::Workers;
@@ -70,6 +71,12 @@ fn meta(settings: SetSettings) -> table::Meta {
             ),
             ("ser.encoder_windows".to_owned(), usage.windows.to_string()),
         ]);
+        let normalize = usage.normalize.map(|normalize| normalize.to_string());
+        let output = usage.output.map(|output| output.as_str().to_owned());
+        meta.extend(normalize.map(|it| ("ser.encoder_normalize".to_owned(), it)));
+        let frames = usage.frames.map(|layer| layer.to_string());
+        meta.extend(frames.map(|it| ("ser.encoder_frames".to_owned(), it)));
+        meta.extend(output.map(|it| ("ser.encoder_output".to_owned(), it)));
     }
     meta
 }
@@ -131,7 +138,13 @@ impl Writer {
         meta.extend(more.map(|(key, text)| (key.to_owned(), text)));
         match settings.set.has_columns() {
             true => Writer::Vectors(table::features::Writer::new(folder, names, &meta)),
-            false => Writer::Sequences(table::frames::Writer::new(folder, &names, &meta)),
+            false => {
+                let keeps_frames = settings.encoder.is_some_and(|of| of.usage.frames.is_some());
+                Writer::Sequences(match keeps_frames {
+                    true => table::frames::Writer::wide(folder, &names, &meta),
+                    false => table::frames::Writer::new(folder, &names, &meta),
+                })
+            }
         }
     }
 
@@ -224,6 +237,18 @@ struct MissingFeatures<'a> {
 
 impl Missing for MissingFeatures<'_> {
     type Rows = NewRows;
+
+    /// Frames of an encoder are ten times as large as any other row.
+    fn at_once(&self) -> usize {
+        let keeps_frames = |(set, _): &(FeatureSet, RowLog)| {
+            let source = self.workers.settings().encoder(*set);
+            source.is_some_and(|source| source.usage().frames.is_some())
+        };
+        match self.logs.features.iter().any(keeps_frames) {
+            true => CHUNK / 16,
+            false => CHUNK,
+        }
+    }
 
     fn lacks(&self, utterance: &Utterance, sound: blake3::Hash) -> bool {
         !self.logs.features[0].1.contains(&sound)

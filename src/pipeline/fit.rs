@@ -3,11 +3,12 @@
 use super::inputs::Job;
 use crate::config::ModelSettings;
 use crate::error::{Error, Result};
+use crate::features;
 use crate::model::artifact::Weights;
 use crate::model::{self, EpochRecord, FitContext, Layer, NetSpec, TrainJob};
 use crate::orchestrator::Context;
-use crate::split::{Part, Training, Validation};
-use crate::transform::{Inputs, ScalerKind};
+use crate::split::{Part, Shape, Training, Validation};
+use crate::transform::{self, Inputs, ScalerKind, pooled_columns};
 
 /// A training whose loss ended far above that of a guess, where one did: whatever it learnt was
 /// lost again.
@@ -25,6 +26,13 @@ pub(super) fn divergence(history: &[EpochRecord], n_classes: usize) -> Option<St
         let order = loss.log10().floor();
         format!("the training diverged: its loss ended above 1e{order:.0}, where a guess has {guess:.1}: scale the inputs or lower learning_rate")
     })
+}
+
+/// Shares of layers as text: `0 12.5 %, 1 40.2 %`.
+pub(super) fn in_words(shares: &[f32]) -> String {
+    let each = shares.iter().enumerate();
+    let each = each.map(|(layer, share)| format!("{layer} {:.1} %", share * 100.0));
+    each.collect::<Vec<_>>().join(", ")
 }
 
 /// What a fit leaves behind.
@@ -74,7 +82,33 @@ pub(super) fn fit(
 
 /// Whether the inputs of a model have mean 0 and variance 1 in each column of the training part.
 pub(super) fn is_standardised(inputs: &Inputs) -> bool {
-    inputs.scaler != ScalerKind::None && inputs.clip.is_none() && !inputs.set.is_sequence()
+    inputs.scaler != ScalerKind::None && inputs.clip.is_none() && inputs.frames.is_none()
+}
+
+/// How a network sees a row: as it is laid out, but that all layers of an encoder, which are scaled as
+/// a vector, are a step each.
+fn network_shape(job: &Job, shape: Shape) -> Result<Shape> {
+    let inputs = &job.experiment.inputs;
+    let encoder = job.pipeline.features.encoder(inputs.set);
+    let Some(source) = encoder.filter(|_| inputs.layer == Some(transform::Layer::Weighted)) else {
+        return Ok(shape);
+    };
+    let of_frame = features::encoder_columns(source.describe()?.width);
+    let channels = pooled_columns(&of_frame, inputs.pooling.unwrap_or_default()).len();
+    Ok(Shape {
+        length: shape.size() / channels,
+        channels,
+    })
+}
+
+impl Fitted {
+    /// The shares of an encoder's layers that were learned, where they were.
+    pub(super) fn layer_shares(&self) -> Option<Vec<f32>> {
+        match &self.weights {
+            Weights::Cnn { params, .. } => params.layer_shares(&self.layers),
+            Weights::Classical(_) => None,
+        }
+    }
 }
 
 fn fit_network(
@@ -84,7 +118,10 @@ fn fit_network(
     context: &Context,
 ) -> Result<Fitted> {
     let (n_features, n_classes) = (train.x().cols(), train.n_classes());
-    let layers = job.experiment.model.layers(train.shape(), n_classes);
+    let layers = job
+        .experiment
+        .model
+        .layers(network_shape(job, train.shape())?, n_classes);
     let layers = layers
         .ok_or_else(|| Error::internal("a model without layers was to be trained as a network"))?;
     let spec = NetSpec {

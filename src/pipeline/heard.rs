@@ -32,7 +32,7 @@ pub(super) fn of_source(pipeline: &Pipeline, source: &Source) -> Heard {
     let name = source.name();
     match source.describe() {
         Ok(description) => {
-            let recognised = Known::recognise(source.folder(), description);
+            let recognised = Known::recognise(source.path(), description);
             Heard::of(name.as_str(), recognised, &tested(&pipeline.corpus))
         }
         Err(_) => Heard::without_files(name.as_str()),

@@ -101,7 +101,7 @@ fn copies<'j>(
         .collect();
     for variant in kinds {
         let rows = Rows::read_from(&job.experiment.inputs, &folder.join(variant.name()))?;
-        let columns = columns_in_order(&job.experiment.inputs, &rows.columns).len();
+        let columns = rows.names(&job.experiment.inputs).len();
         let mut by_speaker: BTreeMap<&(&str, usize), Clips> = BTreeMap::new();
         for (row, id) in rows.ids.into_iter().enumerate() {
             let Some(speaker) = speakers.get(id.as_str()) else {
@@ -191,6 +191,20 @@ impl Rows {
     }
 
     fn read_from(inputs: &Inputs, folder: &Path) -> Result<Rows> {
+        if let Some(frames) = inputs.frames {
+            let (mut ids, mut values) = (Vec::new(), Vec::new());
+            let (columns, meta) = table::frames::read_parts(folder, |id, _, channels, row| {
+                ids.push(id.to_owned());
+                values.extend(fit_length(row, channels, frames));
+                Ok(())
+            })?;
+            return Ok(Rows {
+                x: Matrix::new(ids.len(), columns.len() * frames, values),
+                columns,
+                meta,
+                ids,
+            });
+        }
         if let Some(pooling) = inputs.pooling {
             let (layer, mut ids, mut values) = (inputs.layer.unwrap_or_default(), vec![], vec![]);
             let each = |id: &str, _: &str, width: usize, row: &[f32]| {
@@ -201,28 +215,6 @@ impl Rows {
             let (columns, meta) = table::frames::read_parts(folder, each)?;
             return Ok(Rows {
                 x: Matrix::new(ids.len(), values.len() / ids.len().max(1), values),
-                columns,
-                meta,
-                ids,
-            });
-        }
-        if inputs.set.is_sequence() {
-            let channels = inputs.set.size();
-            let (mut ids, mut values) = (Vec::new(), Vec::new());
-            let (columns, meta) = table::frames::read_parts(folder, |id, _, _, row| {
-                ids.push(id.to_owned());
-                values.extend(fit_length(row, channels, inputs.frames.unwrap_or_default()));
-                Ok(())
-            })?;
-            if columns.len() != channels {
-                return Err(Error::internal(format!(
-                    "a table of frames of {} values, not {channels}",
-                    columns.len()
-                )));
-            }
-            let width = channels * inputs.frames.unwrap_or_default();
-            return Ok(Rows {
-                x: Matrix::new(ids.len(), width, values),
                 columns,
                 meta,
                 ids,
@@ -240,6 +232,11 @@ impl Rows {
             meta,
             ids,
         })
+    }
+
+    /// The names of a row's values as a model sees them; of a sequence, of those of a frame.
+    pub(super) fn names(&self, inputs: &Inputs) -> Vec<String> {
+        columns_in_order(inputs, &self.columns, self.x.cols())
     }
 
     /// The rows of the utterances with their labels, with what is done to speakers done.
@@ -269,7 +266,7 @@ impl Rows {
         labels.dedup();
         let shape = experiment
             .inputs
-            .shape(columns_in_order(&experiment.inputs, &self.columns).len());
+            .shape(self.names(&experiment.inputs).len());
         let mut rows = self.ids.iter().enumerate();
         let mut index = Vec::with_capacity(utterances.len());
         for utterance in utterances {

@@ -56,7 +56,7 @@ fn missing(pipeline: &Pipeline, experiment: &Experiment) -> Option<String> {
     let settings = pipeline.encoders.iter().find(is_it)?;
     let error = settings.optional.then(|| source.describe().err())??;
     (error.kind() == Kind::Missing).then(|| {
-        let get = how_to_get(name.as_str(), source.folder());
+        let get = how_to_get(name.as_str(), source.path());
         format!("{error} ({get})")
     })
 }

@@ -112,8 +112,23 @@ pub(super) fn list(
     let mut sorter = Sorter::new(folder);
     let mut other = Vec::new();
     let mut found: BTreeSet<String> = BTreeSet::new();
-    let mut take = |source: Source| -> Result<()> {
+    let map = &pipeline.corpus.label_map;
+    // The reader of manifests has the map.
+    let is_mapped = !map.is_empty() && !matches!(pipeline.corpus.kind, CorpusKind::Manifest { .. });
+    let mut take = |mut source: Source| -> Result<()> {
         cancel.check()?;
+        if is_mapped {
+            let Some(class) = map.get(&source.emotion) else {
+                let detail = format!("class {} is not in the label map", source.emotion);
+                other.push(SetAside {
+                    path: source.path,
+                    reason: Reason::ClassNotUsed,
+                    detail,
+                });
+                return Ok(());
+            };
+            source.emotion.clone_from(class);
+        }
         if !found.contains(&source.emotion) {
             if wanted.is_empty() && found.len() == MOST_CLASSES {
                 return Err(too_many_classes(root, &found));
@@ -158,7 +173,6 @@ pub(super) fn list(
         }
         CorpusKind::Manifest {
             path,
-            label_map,
             allow_outside,
             language,
             ..
@@ -166,7 +180,7 @@ pub(super) fn list(
             let settings = ManifestSettings {
                 path: path.clone(),
                 root: root.to_owned(),
-                label_map: label_map.clone(),
+                label_map: map.clone(),
                 allow_outside: *allow_outside,
             };
             corpus::manifest::scan(&settings, cancel, &mut |mut source| {
@@ -177,11 +191,15 @@ pub(super) fn list(
             })?
         }
         CorpusKind::Synthetic { .. } => corpus::synthetic::read(root)?,
+        CorpusKind::Known(one) => corpus::known::read(root, one.kind.corpus())?,
         CorpusKind::Joined { parts, .. } => joined::read(root, parts, cancel, &mut take)?,
     };
     std::mem::take(&mut listing.sources)
         .into_iter()
         .try_for_each(&mut take)?;
+    if is_mapped {
+        listing.expected = listing.expected.and_then(|expected| expected.mapped(map));
+    }
     // In an order that does not depend on that of a manifest's rows.
     other.sort_by(|a, b| (&a.path, &a.detail).cmp(&(&b.path, &b.detail)));
     listing.set_aside.extend(other);
@@ -320,8 +338,8 @@ fn nothing_usable(kind: &CorpusKind, listing: &Listing) -> Error {
             official.name
         ))
         .hint(format!(
-            "set corpus.kind = \"{}\"{folder}, or run the pipeline of that corpus: ser init {}",
-            official.kind, official.kind
+            "set corpus.kind = \"{}\"{folder}, or let ser corpus init write a pipeline for the folder",
+            official.kind
         ));
     }
     let mut counts: BTreeMap<Reason, usize> = BTreeMap::new();

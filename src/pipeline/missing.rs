@@ -19,6 +19,11 @@ pub(super) trait Missing: Sync {
     /// The rows of a sound.
     type Rows: Send;
 
+    /// Utterances whose rows are held at a time.
+    fn at_once(&self) -> usize {
+        CHUNK
+    }
+
     /// Whether any rows of an utterance's sound are missing and not known to be impossible.
     fn lacks(&self, utterance: &Utterance, sound: blake3::Hash) -> bool;
 
@@ -70,7 +75,7 @@ pub(super) fn complete(
             if missing.lacks(&u, sound) && sounds.insert(sound) {
                 waiting.push(u);
             }
-            if waiting.len() == CHUNK {
+            if waiting.len() == missing.at_once() {
                 chunk(missing, &waiting, passed)?;
                 waiting.clear();
                 sounds.clear();

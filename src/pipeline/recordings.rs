@@ -25,7 +25,7 @@ use crate::features::FeatureSet;
 use crate::orchestrator::{
     Context, Failure, Identity, Node, Outputs, StaleReason, Status, Task, Upstream,
 };
-use crate::transform::Layer;
+use crate::transform::{Layer, Pooling};
 
 /// One recording excluded for so many that are usable is worth a warning.
 const MANY_SET_ASIDE: usize = 20;
@@ -219,8 +219,15 @@ impl PipelineRun<'_> {
     pub(super) fn logs_of_new_sounds(&self, features: bool, sketches: bool) -> Result<Logs> {
         let mut logs = Logs::default();
         if self.is_run() && self.options.until > Stage::Ingest && features {
-            let sets = self.sets.iter().copied().filter(|set| self.wants(*set));
-            let sets: Vec<FeatureSet> = sets.filter(|set| !set.is_imported()).collect();
+            // Frames of encoders are too large for the many recordings that are open at a time.
+            let keeps_frames = |set: FeatureSet| {
+                let source = self.pipeline.features.encoder(set);
+                source.is_some_and(|source| source.usage().frames.is_some())
+            };
+            let sets = self.sets.iter().copied();
+            let sets =
+                sets.filter(|set| self.wants(*set) && !set.is_imported() && !keeps_frames(*set));
+            let sets: Vec<FeatureSet> = sets.collect();
             self.workers.load_encoders(&sets)?;
             logs = self.rows.take_sets(&sets, &self.pipeline.features)?;
         }
@@ -262,7 +269,8 @@ fn check_layers(run: &PipelineRun) -> Result<()> {
         let Some(source) = run.pipeline.features.encoder(experiment.inputs.set) else {
             continue;
         };
-        let layers = source.describe()?.layers;
+        let description = source.describe()?;
+        let layers = description.layers;
         let searched = experiment
             .search
             .as_ref()
@@ -282,6 +290,40 @@ fn check_layers(run: &PipelineRun) -> Result<()> {
             return Err(error.hint(format!(
                 "this encoder has the layers 0 to {layers}, and `last`"
             )));
+        }
+        let searched = experiment
+            .search
+            .as_ref()
+            .map(|search| search.grid.poolings());
+        let kept = source.usage().frames;
+        if let Some(layer) = kept.filter(|layer| layer.of(description.layers + 1).is_none()) {
+            let error = Error::config(format!(
+                "the encoder `{}` has no layer {layer} whose frames could be kept",
+                source.name().as_str()
+            ));
+            return Err(error.hint(format!(
+                "this encoder has the layers 0 to {layers}, and `last`"
+            )));
+        }
+        if kept.is_some() && !description.has_frames {
+            let error = Error::config(format!(
+                "the encoder `{}` gives one vector for a recording, and no frames",
+                source.name().as_str()
+            ));
+            return Err(
+                error.hint("remove `frames` from this [[encoder]], or choose another output")
+            );
+        }
+        let mut tried = (experiment.inputs.pooling.iter()).chain(searched.unwrap_or_default());
+        if let Some(pooling) =
+            tried.find(|pooling| !description.has_frames && **pooling != Pooling::Mean)
+        {
+            let error = Error::config(format!(
+                "experiment `{}` pools the encoder `{}` as `{pooling}`, but it gives one vector for a recording",
+                experiment.name,
+                source.name().as_str()
+            ));
+            return Err(error.hint("write pooling = \"mean\", which leaves a vector as it is"));
         }
     }
     Ok(())

@@ -127,11 +127,10 @@ fn describe_encoder(pipeline: &Pipeline, source: &encoder::Source) -> Option<Str
         .map(|(name, sum)| format!("{name} {sum}"))
         .collect();
     Some(format!(
-        "{} layers of {} values, padding {}, windows of at most {} s, licence {}; {}; SHA-256: {}",
+        "{} layers of {} values, {}, licence {}; {}; SHA-256: {}",
         description.layers,
         description.width,
-        usage.padding.name(),
-        usage.windows,
+        usage.words(),
         licence.unwrap_or("unknown (its folder names none)"),
         heard::of_source(pipeline, source).describe(),
         files.join(", ")

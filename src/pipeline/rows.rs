@@ -201,11 +201,23 @@ fn what(settings: SetSettings) -> String {
         settings.set.code_version()
     );
     match settings.encoder {
-        Some(EncoderKey { sha256, usage, .. }) => format!(
-            "{what} {sha256} padding={} windows={}",
-            usage.padding.name(),
-            usage.windows
-        ),
+        Some(EncoderKey { sha256, usage, .. }) => {
+            let mut what = format!(
+                "{what} {sha256} padding={} windows={}",
+                usage.padding.name(),
+                usage.windows
+            );
+            if let Some(normalize) = usage.normalize {
+                what += &format!(" normalize={normalize}");
+            }
+            if let Some(output) = usage.output {
+                what += &format!(" output={}", output.as_str());
+            }
+            if let Some(layer) = usage.frames {
+                what += &format!(" frames={layer}");
+            }
+            what
+        }
         None => what,
     }
 }

@@ -142,6 +142,7 @@ fn items(utterances: &[Utterance]) -> Vec<Item<'_>> {
             label: &u.source.emotion,
             speaker: &u.source.speaker,
             session: u.source.session.as_deref(),
+            text: u.source.text_id.as_deref(),
             declared: u.source.split.as_deref(),
         })
         .collect()

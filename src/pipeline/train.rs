@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::calibrate;
-use super::fit::{Fitted, divergence, fit};
+use super::fit::{Fitted, divergence, fit, in_words};
 use super::inputs::{Job, Rows, tested_copies, variants};
 use super::search::{self, Settled};
 use super::windows::Unit;
@@ -22,7 +22,7 @@ use crate::orchestrator::{Context, Finished};
 use crate::report::FoldSection;
 use crate::split::{Dataset, Fold, Part, Parts, Role, Testing, Training};
 use crate::table::{self, predictions::PredictionRow};
-use crate::transform::{Scaler, columns_in_order, finish_row};
+use crate::transform::{self, Scaler, finish_row};
 
 /// Predictions on the test part within the task's folder.
 pub(super) const PREDICTIONS: &str = "predictions.parquet";
@@ -63,6 +63,9 @@ pub(super) struct FoldFile {
     /// [`Running::variance_ratios`](crate::model::Running::variance_ratios).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variance_ratios: Vec<f64>,
+    /// Of a weighted sum of an encoder's layers: the share of each, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layer_shares: Vec<f32>,
 }
 
 fn is_zero(n: &usize) -> bool {
@@ -89,21 +92,27 @@ pub(super) fn fingerprint(fold: &Fold, labels: &str) -> String {
 /// it for speakers or changed copies, its scaled parts, and what the model adds.
 pub(super) fn memory(job: &Job) -> u64 {
     const COPIES: u64 = 3;
+    /// Of a large encoder.
+    const MOST_STATES: u64 = 34;
     let copies = job.experiment.augment.kinds().len() as u64;
+    let inputs = &job.experiment.inputs;
+    let shape = inputs.shape(inputs.set.size());
+    let states = match inputs.layer {
+        Some(transform::Layer::Weighted) => MOST_STATES,
+        _ => 1,
+    };
     let (rows, columns) = (
         job.utterances.len() as u64 * (1 + copies),
-        job.experiment
-            .inputs
-            .shape(job.experiment.inputs.set.size())
-            .size() as u64,
+        shape.size() as u64 * states,
     );
     let table = COPIES * rows * columns * size_of::<f32>() as u64;
     let model = match job.experiment.model.classical() {
         Some(settings) => settings.memory(rows, table),
-        // About a thousand channels and their gradients for each feature of each sample of a batch,
-        // and the weights with their moments.
+        // About a thousand channels and their gradients for each step of each sample of a batch (a
+        // feature of a vector, a frame of a sequence), and the weights with their moments.
         None if job.experiment.has_epochs() => {
-            job.experiment.train.batch_size as u64 * columns * 8_000 + (64 << 20)
+            let steps = shape.length as u64 * 8_000 + columns * 16;
+            job.experiment.train.batch_size as u64 * steps + (64 << 20)
         }
         None => 0,
     };
@@ -192,14 +201,7 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     warnings.extend(unconverged.map(|model| {
         format!("the {model} was stopped before it converged: scale the inputs, or lower c")
     }));
-    let mut info = about(
-        job,
-        &rows.columns,
-        &rows.meta,
-        &data,
-        (scaler, domain),
-        &fitted,
-    )?;
+    let mut info = about(job, &rows, &data, (scaler, domain), &fitted)?;
     info.provenance
         .extend(searched.map(search::provenance).unwrap_or_default());
     if let Some(calibration) = calibration {
@@ -207,6 +209,7 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
             .insert("calibration".into(), calibration.described);
         warnings.extend(calibration.warning);
     }
+    let layer_shares = fitted.layer_shares().unwrap_or_default();
     let saved = SavedModel {
         info,
         weights: fitted.weights,
@@ -249,6 +252,7 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         estimates: saved.weights.estimates_probabilities(),
         reconciled,
         variance_ratios: fitted.variance_ratios,
+        layer_shares,
     };
     write_atomically(&context.folder.join(FOLD), &to_json(&file)?)
 }
@@ -353,15 +357,14 @@ fn check(train: &Part<Training>, n_test: usize, data: &Dataset) -> Result<Vec<St
 /// The card of a model: what it needs to be used, and where it comes from.
 fn about(
     job: &Job,
-    columns: &[String],
-    meta: &table::Meta,
+    rows: &Rows,
     data: &Dataset,
     fit: (Scaler, Domain),
     fitted: &Fitted,
 ) -> Result<ModelInfo> {
     let (pipeline, experiment, (scaler, domain)) = (job.pipeline, job.experiment, fit);
     let mut provenance = experiment.model_parameters();
-    provenance.extend(meta.clone());
+    provenance.extend(rows.meta.clone());
     provenance.insert("experiment".into(), experiment.name.clone());
     provenance.insert("fold_name".into(), job.fold.name.clone());
     provenance.insert("ser.version".into(), env!("CARGO_PKG_VERSION").into());
@@ -372,6 +375,9 @@ fn about(
             .map(|ratio| format!("{ratio:.3}"))
             .collect();
         provenance.insert("batch_norm.variance_ratios".into(), ratios.join(", "));
+    }
+    if let Some(shares) = fitted.layer_shares() {
+        provenance.insert("layer_shares".into(), in_words(&shares));
     }
     if let Ok(Some(hardware)) = experiment.train.device.hardware() {
         provenance.insert("train.hardware".into(), hardware);
@@ -389,7 +395,10 @@ fn about(
     let encoder = pipeline.features.encoder(experiment.inputs.set);
     let encoder = encoder.map(|source| of_model(source)).transpose()?;
     let import = pipeline.features.import(experiment.inputs.set);
-    let sums = meta.get("ser.import_sha256").map_or("", String::as_str);
+    let sums = rows
+        .meta
+        .get("ser.import_sha256")
+        .map_or("", String::as_str);
     let imported = import.map(|import| ImportOfModel {
         path: import.path.to_string_lossy().into_owned(),
         sha256: sums.split(' ').map(str::to_owned).collect(),
@@ -403,7 +412,7 @@ fn about(
         feature_set: experiment.inputs.set.name().to_owned(),
         profile: pipeline.features.profile.name().to_owned(),
         feature_code_version: experiment.inputs.set.code_version(),
-        feature_names: columns_in_order(&experiment.inputs, columns),
+        feature_names: rows.names(&experiment.inputs),
         inputs: experiment.inputs,
         scaler,
         test_time_augment,
@@ -426,7 +435,7 @@ fn about(
 fn of_model(source: &Source) -> Result<EncoderOfModel> {
     let description = source.describe()?;
     Ok(EncoderOfModel {
-        folder: source.folder().to_string_lossy().into_owned(),
+        folder: source.path().to_string_lossy().into_owned(),
         sha256: description.sha256.to_string(),
         files: description.files.iter().cloned().collect(),
         licence: description.licence.clone(),

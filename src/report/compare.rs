@@ -31,18 +31,27 @@ pub(super) enum Standing {
 /// Holds one experiment against one published figure.
 pub(super) fn standing(experiment: &ExperimentSection, published: &Published) -> Standing {
     let (ours, theirs) = (experiment.speakers, speakers_of(published));
+    let result = || match &experiment.pooled {
+        None => Standing::NoResult,
+        Some(ours) => Standing::Comparable {
+            accuracy: published.accuracy.map(|theirs| ours.accuracy - theirs),
+            uar: published.uar.map(|theirs| ours.uar - theirs),
+        },
+    };
+    if let Some(folds) = &published.folds {
+        let are_same = experiment.protocol == format!("published-{folds}");
+        return match experiment.transductive == is_transductive(published) {
+            _ if !are_same => Standing::OtherProtocol,
+            true => result(),
+            false => Standing::Transductive,
+        };
+    }
     match ours.independence() {
         _ if theirs.independence() == Independence::Unknown => Standing::UnknownProtocol,
         Independence::Unknown => Standing::UnknownSpeakers,
         _ if ours.place() != theirs.place() => Standing::OtherProtocol,
         _ if experiment.transductive != is_transductive(published) => Standing::Transductive,
-        _ => match &experiment.pooled {
-            None => Standing::NoResult,
-            Some(ours) => Standing::Comparable {
-                accuracy: published.accuracy.map(|theirs| ours.accuracy - theirs),
-                uar: published.uar.map(|theirs| ours.uar - theirs),
-            },
-        },
+        _ => result(),
     }
 }
 
@@ -180,7 +189,7 @@ pub(super) fn differs_from_published(corpus: &CorpusSection) -> Option<String> {
             corpus.utterances, expected.utterances
         ));
     }
-    if corpus.by_speaker.len() != expected.speakers {
+    if expected.speakers > 0 && corpus.by_speaker.len() != expected.speakers {
         parts.push(format!(
             "{} of {} speakers",
             corpus.by_speaker.len(),
@@ -307,6 +316,20 @@ mod tests {
             Standing::Comparable { .. }
         ));
         assert_eq!(standing(shared, &theirs), Standing::Transductive);
+        let of_folds = |name: &str| Published {
+            folds: Some(name.into()),
+            ..paper.clone()
+        };
+        assert!(matches!(
+            standing(unseen, &of_folds("emobox")),
+            Standing::Comparable { .. }
+        ));
+        for (experiment, name) in [(unseen, "others"), (shared, "emobox")] {
+            assert_eq!(
+                standing(experiment, &of_folds(name)),
+                Standing::OtherProtocol
+            );
+        }
         let unknown = Published {
             speaker_independent: None,
             ..paper.clone()

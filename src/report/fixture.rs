@@ -309,6 +309,7 @@ fn published() -> Vec<Published> {
         uar,
         mark,
         note: note.map(str::to_owned),
+        folds: None,
     };
     let claim =
         Some("its abstract says speaker-independent; the evidence says speakers are shared");

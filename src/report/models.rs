@@ -37,7 +37,7 @@ pub(super) fn kind(report: &PipelineReport, experiment: &ExperimentSection) -> K
                 .and_then(|members| serde_json::from_str(members).ok())
                 .unwrap_or_default(),
         ),
-        Some("cnn" | "perceptron" | "temporal") => Kind::Network,
+        Some("cnn" | "perceptron" | "temporal" | "weighted-sum") => Kind::Network,
         Some(_) => Kind::Other,
         // A report without settings still has its histories, and only networks have epochs.
         None if experiment.folds.iter().any(|fold| !fold.history.is_empty()) => Kind::Network,

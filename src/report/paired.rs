@@ -52,7 +52,7 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport) {
                 @for p in [pair.p, pair.p_holm] { (number_cell(p_value(p), p)) }
                 @match pair.least_detectable() {
                     Some(found) => { (number_cell(format!("{:.1}", 100.0 * found), found)) }
-                    None => { (number_cell("–".to_owned(), f64::MAX)) }
+                    None => { (number_cell("–", f64::MAX)) }
                 }
             }
         }

@@ -20,6 +20,8 @@ pub struct Item<'a> {
     pub speaker: &'a str,
     /// Recording session, where there is one.
     pub session: Option<&'a str>,
+    /// What is spoken, where that is known.
+    pub text: Option<&'a str>,
     /// `train`, `validation` or `test`, where a manifest declares it.
     pub declared: Option<&'a str>,
 }
@@ -77,12 +79,19 @@ pub fn assign(
 
     let mut folds = match protocol {
         Protocol::Declared => vec![declared(&sorted)?],
+        Protocol::Published { name, of } => groups::published(name, of, &sorted)?,
+        Protocol::SpeakerTextKfold {
+            speaker_folds,
+            text_folds,
+        } => groups::speakers_and_texts(&sorted, [*speaker_folds, *text_folds], seed)?,
         _ => around(tested(protocol, &sorted, seed)?, sorted.len()),
     };
     if let Some(share) = validation {
         let speakers_may_be_shared = matches!(
             protocol,
-            Protocol::HoldOut { .. } | Protocol::StratifiedKfold { .. }
+            Protocol::HoldOut { .. }
+                | Protocol::StratifiedKfold { .. }
+                | Protocol::TextKfold { .. }
         );
         for fold in folds
             .iter_mut()
@@ -151,7 +160,11 @@ fn check(protocol: &Protocol, items: &[Item], validation: Option<f64>) -> Result
     }
     match protocol {
         Protocol::HoldOut { test_fraction } => share("test_fraction", *test_fraction)?,
-        Protocol::StratifiedKfold { folds } | Protocol::GroupKfold { folds } if *folds < 2 => {
+        Protocol::StratifiedKfold { folds }
+        | Protocol::GroupKfold { folds }
+        | Protocol::TextKfold { folds }
+            if *folds < 2 =>
+        {
             return Err(Error::config(format!(
                 "{} has no part to train on: folds must be at least 2",
                 protocol.name()
@@ -211,8 +224,10 @@ fn tested(protocol: &Protocol, items: &[Item], seed: u64) -> Result<Vec<Tested>>
                 .map(|(name, part)| (name.replacen("session", "corpus", 1), part))
                 .collect())
         }
-        Protocol::Published { name } => groups::published(name, items),
-        Protocol::Declared => Ok(Vec::new()),
+        Protocol::TextKfold { folds } => Ok(numbered(groups::balanced_texts(items, *folds, seed)?)),
+        Protocol::Published { .. } | Protocol::SpeakerTextKfold { .. } | Protocol::Declared => {
+            Ok(Vec::new())
+        }
     }
 }
 
@@ -319,8 +334,8 @@ fn inspect(protocol: &Protocol, folds: &[Fold], items: &[Item]) -> Result<Vec<St
             .into_iter()
             .map(|class| format!("class `{class}` is tested in no fold")),
     );
-    if let Protocol::Published { name } = protocol {
-        warnings.extend(groups::absent(name, items));
+    if let Protocol::Published { name, of } = protocol {
+        warnings.extend(groups::absent(name, of, items));
     }
     let left_out = (0..items.len())
         .filter(|&i| folds.iter().all(|fold| fold.roles[i].is_none()))

@@ -1,21 +1,14 @@
 //! Folds of whole speakers or sessions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::assign::{Item, Tested, by_class};
+use super::assign::{Fold, Item, Tested, by_class};
+use super::part::Role;
+use super::protocol::listed;
 use crate::corpus::UNKNOWN_SPEAKER;
+use crate::corpus::known::{Description, EmoBox, FoldPlace, known};
 use crate::error::{Error, Result};
 use crate::rng;
-
-/// EmoBox's six test folds of RAVDESS by actor (arXiv 2406.07162).
-pub(super) const EMOBOX: [[u8; 4]; 6] = [
-    [1, 11, 20, 21],
-    [4, 10, 12, 14],
-    [8, 9, 19, 23],
-    [3, 5, 7, 24],
-    [2, 15, 16, 18],
-    [6, 13, 17, 22],
-];
 
 fn speakers<'a>(items: &[Item<'a>]) -> BTreeMap<&'a str, Vec<usize>> {
     let mut speakers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -41,7 +34,7 @@ fn all_known(items: &[Item]) -> Result<()> {
 /// size.
 pub(super) fn balanced(items: &[Item], folds: usize, seed: u64) -> Result<Vec<Vec<usize>>> {
     all_known(items)?;
-    let mut groups: Vec<Vec<usize>> = speakers(items).into_values().collect();
+    let groups: Vec<Vec<usize>> = speakers(items).into_values().collect();
     if groups.len() < folds {
         return Err(Error::data(format!("{} speakers cannot fill {folds} folds of whole speakers", groups.len())).hint(
             match groups.len() {
@@ -50,6 +43,45 @@ pub(super) fn balanced(items: &[Item], folds: usize, seed: u64) -> Result<Vec<Ve
             },
         ));
     }
+    Ok(dealt_out(groups, items, folds, seed))
+}
+
+/// As [`balanced`], of whole sentences.
+pub(super) fn balanced_texts(items: &[Item], folds: usize, seed: u64) -> Result<Vec<Vec<usize>>> {
+    let mut texts: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut without = 0;
+    for (i, item) in items.iter().enumerate() {
+        match item.text {
+            Some(text) => texts.entry(text).or_default().push(i),
+            None => without += 1,
+        }
+    }
+    if without > 0 {
+        return Err(Error::data(format!(
+            "of {without} of {} utterances the sentence is not known: sentences cannot be kept apart",
+            items.len()
+        ))
+        .hint("fill the manifest's column text_id, or choose a protocol that shares sentences"));
+    }
+    if texts.len() < folds {
+        return Err(Error::data(format!(
+            "{} sentences cannot fill {folds} folds of whole sentences",
+            texts.len()
+        ))
+        .hint(format!(
+            "ask for at most {} folds of sentences",
+            texts.len()
+        )));
+    }
+    Ok(dealt_out(texts.into_values().collect(), items, folds, seed))
+}
+
+fn dealt_out(
+    mut groups: Vec<Vec<usize>>,
+    items: &[Item],
+    folds: usize,
+    seed: u64,
+) -> Vec<Vec<usize>> {
     rng::shuffle(&mut groups, &mut rng::numbered(seed, 0));
     groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
 
@@ -77,7 +109,39 @@ pub(super) fn balanced(items: &[Item], folds: usize, seed: u64) -> Result<Vec<Ve
             .for_each(|(had, add)| *had += add);
         parts[best].extend(group);
     }
-    Ok(parts)
+    parts
+}
+
+/// A fold for each pair of a group of speakers and a group of sentences. Utterances of one of them
+/// alone have no part in the fold.
+pub(super) fn speakers_and_texts(
+    items: &[Item],
+    [speaker_folds, text_folds]: [usize; 2],
+    seed: u64,
+) -> Result<Vec<Fold>> {
+    let number = |parts: Vec<Vec<usize>>| {
+        let mut numbers = vec![0; items.len()];
+        for (fold, part) in parts.into_iter().enumerate() {
+            part.into_iter().for_each(|i| numbers[i] = fold);
+        }
+        numbers
+    };
+    let speakers = number(balanced(items, speaker_folds, seed)?);
+    let texts = number(balanced_texts(items, text_folds, seed)?);
+    let fold = |index: usize| {
+        let (speaker, text) = (index / text_folds, index % text_folds);
+        let role = |i: usize| match (speakers[i] == speaker, texts[i] == text) {
+            (true, true) => Some(Role::Test),
+            (false, false) => Some(Role::Train),
+            _ => None,
+        };
+        Fold {
+            index: index as u32,
+            name: format!("speakers {speaker}, sentences {text}"),
+            roles: (0..items.len()).map(role).collect(),
+        }
+    };
+    Ok((0..speaker_folds * text_folds).map(fold).collect())
 }
 
 pub(super) fn leave_one_speaker_out(items: &[Item]) -> Result<Vec<Tested>> {
@@ -122,63 +186,77 @@ pub(super) fn leave_one_session_out(items: &[Item]) -> Result<Vec<Tested>> {
         .collect())
 }
 
-/// The actor's number in a RAVDESS speaker name: `07`, `7` or `Actor_07`.
-fn actor(speaker: &str) -> Option<u8> {
-    let digits = speaker.strip_prefix("Actor_").unwrap_or(speaker);
-    let number = if digits.bytes().all(|b| b.is_ascii_digit()) {
-        digits.parse().ok()?
-    } else {
-        return None;
-    };
-    (1..=24).contains(&number).then_some(number)
-}
-
-pub(super) fn published(name: &str, items: &[Item]) -> Result<Vec<Tested>> {
-    if name != "emobox" {
-        return Err(
-            Error::config(format!("`{name}` is not a published list of folds"))
-                .hint("the known one is `emobox` (RAVDESS, six folds)"),
-        );
-    }
-    let mut parts = vec![Vec::new(); EMOBOX.len()];
-    for (i, item) in items.iter().enumerate() {
-        let fold = actor(item.speaker)
-            .and_then(|actor| EMOBOX.iter().position(|actors| actors.contains(&actor)));
-        let fold = fold.ok_or_else(|| {
-            Error::data(format!(
-                "speaker `{}` is not one of RAVDESS's actors 01 to 24, whose folds `emobox` lists",
-                item.speaker
-            ))
-            .hint("use the protocol group-kfold with other corpora")
-        })?;
-        parts[fold].push(i);
-    }
-    let name = |actors: &[u8; 4]| format!("actors {}", actors.map(|a| format!("{a:02}")).join(" "));
-    if let Some(empty) = parts.iter().position(Vec::is_empty) {
-        return Err(Error::data(format!(
-            "none of the {} is there, whom fold {} of `emobox` tests",
-            name(&EMOBOX[empty]),
-            empty + 1
-        ))
-        .hint("unpack all 24 actors of RAVDESS, or use the protocol group-kfold"));
-    }
-    Ok(EMOBOX.iter().map(name).zip(parts).collect())
-}
-
-/// A warning where actors of the published folds are not there.
-pub(super) fn absent(name: &str, items: &[Item]) -> Option<String> {
-    let there: BTreeSet<u8> = items
+/// The folds of a published list for a kind of corpus. Utterances that are not in a list of
+/// recordings have no part.
+pub(super) fn published(name: &str, of: &str, items: &[Item]) -> Result<Vec<Fold>> {
+    let (corpus, list) = list(name, of)?;
+    let places: Vec<Option<FoldPlace>> = items
         .iter()
-        .filter_map(|item| actor(item.speaker))
+        .map(|item| list.place_of(item.id, item.speaker, item.declared))
         .collect();
-    let absent: Vec<String> = (1..=24)
-        .filter(|actor| !there.contains(actor))
-        .map(|actor| format!("{actor:02}"))
-        .collect();
-    (!absent.is_empty()).then(|| {
-        format!(
-            "the folds of `{name}` are not complete: actors {} are not there",
-            absent.join(" ")
-        )
+    if list.is_by_speaker()
+        && let Some((item, _)) = items.iter().zip(&places).find(|(_, place)| place.is_none())
+    {
+        return Err(Error::data(format!(
+            "speaker `{}` is not one of {}'s {}, whose folds `{name}` lists",
+            item.speaker,
+            corpus.name,
+            list.called()
+        ))
+        .hint("use the protocol group-kfold with other corpora"));
+    }
+    let fold = |index: u32| {
+        let role = |place: &Option<FoldPlace>| {
+            Some(match place.as_ref()? {
+                FoldPlace::Test(fold) if *fold == index => Role::Test,
+                FoldPlace::Validation => Role::Validation,
+                FoldPlace::Test(_) | FoldPlace::Training => Role::Train,
+            })
+        };
+        Fold {
+            index,
+            name: list.fold_name(index),
+            roles: places.iter().map(role).collect(),
+        }
+    };
+    let folds: Vec<Fold> = (0..list.folds).map(fold).collect();
+    if let Some(empty) = folds.iter().find(|fold| fold.count(Role::Test) == 0) {
+        let who = if list.is_by_speaker() {
+            &empty.name
+        } else {
+            "recordings"
+        };
+        return Err(Error::data(format!(
+            "none of the {who} is there, whom fold {} of `{name}` tests",
+            empty.index + 1
+        ))
+        .hint(format!(
+            "take all of {}, or use another protocol",
+            corpus.name
+        )));
+    }
+    Ok(folds)
+}
+
+fn list(name: &str, of: &str) -> Result<(&'static Description, &'static EmoBox)> {
+    let of = if of.is_empty() { "ravdess" } else { of };
+    let found = known(of).zip(listed(of)).filter(|_| name == "emobox");
+    found.ok_or_else(|| {
+        Error::config(format!("`{name}` is not a published list of folds of {of}"))
+            .hint("the known one is `emobox`; `ser corpus list` says for which corpora")
     })
+}
+
+/// A warning where speakers or recordings of the published folds are not there.
+pub(super) fn absent(name: &str, of: &str, items: &[Item]) -> Option<String> {
+    let (_, list) = list(name, of).ok()?;
+    let absent = list.absent(items.iter().map(|item| (item.id, item.speaker)));
+    let what = match (&absent[..], list.is_by_speaker()) {
+        ([], _) => return None,
+        (all, true) => format!("{} {}", list.called(), all.join(" ")),
+        ([first, ..], false) => format!("{} of its recordings, such as {first},", absent.len()),
+    };
+    Some(format!(
+        "the folds of `{name}` are not complete: {what} are not there"
+    ))
 }

@@ -38,6 +38,7 @@ impl Part<Training> {
             label: &labels[self.y()[i]],
             speaker: &self.speakers()[i],
             session: None,
+            text: None,
             declared: None,
         };
         let items: Vec<Item> = utterances.iter().map(item).collect();

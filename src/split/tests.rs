@@ -18,6 +18,7 @@ struct Row {
     label: String,
     speaker: String,
     session: Option<String>,
+    text: Option<String>,
     declared: Option<String>,
 }
 
@@ -28,6 +29,7 @@ fn items(rows: &[Row]) -> Vec<Item<'_>> {
             label,
             speaker,
             session,
+            text,
             declared,
         }: &Row,
     ) -> Item<'_> {
@@ -36,6 +38,7 @@ fn items(rows: &[Row]) -> Vec<Item<'_>> {
             label,
             speaker,
             session: session.as_deref(),
+            text: text.as_deref(),
             declared: declared.as_deref(),
         }
     }
@@ -58,6 +61,7 @@ fn corpus(n: usize, classes: usize, speakers: usize, seed: u64) -> Vec<Row> {
         label: format!("class {class}"),
         speaker: format!("{:02}", speaker + 1),
         session: Some(format!("s{}", speaker / 2)),
+        text: None,
         declared: Some(["train", "validation", "test", "train"][(i + class) % 4].to_owned()),
     };
     picks.into_iter().enumerate().map(row).collect()
@@ -85,6 +89,7 @@ fn ravdess() -> Vec<Row> {
                 label,
                 speaker: format!("{actor:02}"),
                 session: None,
+                text: None,
                 declared: None,
             });
         }
@@ -271,6 +276,7 @@ fn emobox_tests_its_four_actors_per_fold() {
     let rows = ravdess();
     let emobox = Protocol::Published {
         name: "emobox".into(),
+        of: String::new(),
     };
     let assignment = assign(&emobox, &items(&rows), Some(0.1), 0).unwrap();
     assert!(assignment.warnings.is_empty(), "{:?}", assignment.warnings);
@@ -328,10 +334,139 @@ fn emobox_tests_its_four_actors_per_fold() {
     );
     let unknown = Protocol::Published {
         name: "emodb".into(),
+        of: String::new(),
     };
     assert!(
         told(assign(&unknown, &items, None, 0), Kind::Config)
             .contains("`emodb` is not a published list")
+    );
+}
+
+/// Every speaker says every sentence in every class.
+fn spoken(speakers: usize, texts: usize) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (speaker, text, class) in
+        (0..speakers).flat_map(|s| (0..texts).flat_map(move |t| (0..3).map(move |c| (s, t, c))))
+    {
+        rows.push(Row {
+            id: format!("{speaker}-{text}-{class}"),
+            label: format!("class {class}"),
+            speaker: format!("s{speaker}"),
+            session: None,
+            text: Some(format!("t{text}")),
+            declared: None,
+        });
+    }
+    rows
+}
+
+#[test]
+fn whole_sentences_are_held_out_alone_and_with_whole_speakers() {
+    let rows = spoken(6, 5);
+    let items = items(&rows);
+    let texts = |fold: &Fold, role| -> BTreeSet<&str> {
+        indices(fold, role)
+            .iter()
+            .filter_map(|&i| items[i].text)
+            .collect()
+    };
+    let both = Protocol::SpeakerTextKfold {
+        speaker_folds: 3,
+        text_folds: 2,
+    };
+    for (protocol, folds) in [(Protocol::TextKfold { folds: 5 }, 5), (both, 6)] {
+        let assignment = assign(&protocol, &items, None, 0).unwrap();
+        assert_eq!(assignment.folds.len(), folds);
+        assert_eq!(protocol.expected_folds(6, 0), folds as u32);
+        let mut tested = vec![0; items.len()];
+        for fold in &assignment.folds {
+            indices(fold, Role::Test)
+                .into_iter()
+                .for_each(|i| tested[i] += 1);
+            assert!(texts(fold, Role::Test).is_disjoint(&texts(fold, Role::Train)));
+            assert_eq!(
+                keeps_speakers_apart(std::slice::from_ref(fold), &items),
+                protocol.keeps_speakers_apart()
+            );
+        }
+        assert!(tested.iter().all(|&n| n == 1), "{tested:?}");
+    }
+    let mut unknown = rows.clone();
+    unknown[4].text = None;
+    let few = told(
+        assign(&Protocol::TextKfold { folds: 6 }, &items, None, 0),
+        Kind::Data,
+    );
+    assert!(few.contains("5 sentences cannot fill 6 folds"), "{few}");
+    let lacks = told(
+        assign(
+            &Protocol::TextKfold { folds: 2 },
+            &self::items(&unknown),
+            None,
+            0,
+        ),
+        Kind::Data,
+    );
+    assert!(
+        lacks.contains("of 1 of 90 utterances the sentence is not known"),
+        "{lacks}"
+    );
+}
+
+#[test]
+fn published_folds_are_those_of_the_corpus() {
+    let of = |kind: &str| Protocol::Published {
+        name: "emobox".into(),
+        of: kind.into(),
+    };
+    let row = |id: &str, label: &str, speaker: &str| Row {
+        id: id.into(),
+        label: label.into(),
+        speaker: speaker.into(),
+        session: None,
+        text: None,
+        declared: None,
+    };
+    let savee: Vec<Row> = ["DC", "JE", "JK", "KL"]
+        .iter()
+        .flat_map(|s| ["anger", "fear"].map(|e| row(&format!("{s}-{e}-01"), e, s)))
+        .collect();
+    let folds = assign(&of("savee"), &items(&savee), None, 0).unwrap().folds;
+    let names: Vec<&str> = folds.iter().map(|fold| fold.name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["speakers JE", "speakers KL", "speakers DC", "speakers JK"]
+    );
+    assert!(of("savee").keeps_speakers_apart() && !of("tess").keeps_speakers_apart());
+    assert_eq!(
+        (
+            of("esd").expected_folds(20, 0),
+            of("tess").expected_folds(2, 0)
+        ),
+        (5, 1)
+    );
+    // The last is not in EmoBox's list.
+    let mut rows: Vec<Row> = [
+        ("angry", "anger"),
+        ("happy", "happiness"),
+        ("ps", "surprise"),
+    ]
+    .iter()
+    .map(|(code, label)| row(&format!("OAF_back_{code}"), label, "OAF"))
+    .collect();
+    rows.push(row("OAF_nonsense_angry", "anger", "OAF"));
+    let list = crate::corpus::known::known("tess")
+        .unwrap()
+        .emobox
+        .as_ref()
+        .unwrap();
+    let places: Vec<_> = rows
+        .iter()
+        .map(|r| list.place_of(&r.id, &r.speaker, None))
+        .collect();
+    assert!(
+        places[..3].iter().all(Option::is_some) && places[3].is_none(),
+        "{places:?}"
     );
 }
 
@@ -542,6 +677,7 @@ fn what_train_and_test_share_is_counted() {
         label: "x".into(),
         speaker: speaker.into(),
         session: None,
+        text: None,
         declared: None,
     };
     let rows = [
@@ -646,6 +782,7 @@ fn parts_of_one_recording_and_their_overlaps_are_counted() {
         label: "x".into(),
         speaker: id.into(),
         session: None,
+        text: None,
         declared: None,
     };
     let rows: Vec<Row> = ["a", "b", "c", "d", "e", "f"].map(row).into();

@@ -16,6 +16,16 @@ const SHAPE: Shape = Shape {
     group: 128,
     part: 8_192,
 };
+/// Frames of many values come in smaller row groups, of some MiB as well.
+fn wide_shape(channels: usize) -> Shape {
+    const NARROW: usize = 64;
+    let group = (SHAPE.group * NARROW / channels.max(NARROW)).max(1);
+    Shape {
+        group,
+        part: group * (SHAPE.part / SHAPE.group),
+    }
+}
+
 /// Key of the meta: the names of the values of a frame, with spaces between.
 const CHANNELS: &str = "ser.channels";
 
@@ -36,10 +46,19 @@ impl Writer {
     /// Begins a table of frames with a value for each of `channels`. The folder is expected to be
     /// published as a whole.
     pub fn new(folder: &Path, channels: &[String], meta: &Meta) -> Writer {
+        Writer::with_shape(folder, channels, meta, SHAPE)
+    }
+
+    /// As [`Writer::new`], for frames of hundreds of values.
+    pub fn wide(folder: &Path, channels: &[String], meta: &Meta) -> Writer {
+        Writer::with_shape(folder, channels, meta, wide_shape(channels.len()))
+    }
+
+    fn with_shape(folder: &Path, channels: &[String], meta: &Meta, shape: Shape) -> Writer {
         let mut meta = meta.clone();
         meta.insert(CHANNELS.into(), channels.join(" "));
         Writer {
-            parts: Parts::new(folder, &TABLE, &meta, SHAPE),
+            parts: Parts::new(folder, &TABLE, &meta, shape),
             keys: Keys::default(),
             channels: channels.len(),
             ids: Vec::new(),
@@ -117,7 +136,7 @@ impl Writer {
 
 /// Reads a table that [`Writer`] wrote into `folder`, handing each row (id, content hash, values
 /// of a frame, values frame after frame) to `each` in its order; returns the names of a frame's values and the meta. A
-/// thousand rows are in memory at a time.
+/// thousand rows are in memory at a time, or a row group of long ones.
 ///
 /// # Errors
 /// `Missing` where there is no file; `Data` where it is damaged or another table; whatever `each`

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::pooling::{Layer, Pooling};
-use crate::features::FeatureSet;
+use super::pooling::Pooling;
+use crate::encoder::Layer;
+use crate::features::{FeatureSet, MOST_FRAMES};
 use crate::split::Shape;
 
 /// Order in which the five feature groups are concatenated.
@@ -38,9 +39,6 @@ pub enum ScalerKind {
 /// the voice and those emotions: scaling by it takes away both.
 pub const BALANCED_SPEAKERS: &str = "each speaker's clips cover all classes in about equal numbers";
 
-/// Most frames of a row.
-pub const MOST_FRAMES: usize = 10_000;
-
 /// An experiment's view of the feature table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Inputs {
@@ -50,13 +48,14 @@ pub struct Inputs {
     #[schemars(extend("x-default" = "the first of `features.sets`"))]
     #[serde(default, skip_serializing_if = "is_first")]
     pub set: FeatureSet,
-    /// Set `frames` only: frames of a row, 43 a second; longer recordings are cut to their middle,
-    /// shorter ones padded.
-    #[schemars(range(min = 1, max = MOST_FRAMES), extend("x-default" = "`128`"))]
+    /// Frames of a row, of the set `frames` (43 a second) or of an encoder that keeps `frames` (50 a
+    /// second): longer recordings are cut to their middle, shorter ones padded.
+    #[schemars(range(min = 1, max = MOST_FRAMES), extend("x-default" = "`128`; of encoders `150`"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frames: Option<usize>,
     /// Encoders only: the state that is looked at, 0 for the input of the first block, 1 for what the
-    /// first block gives and so on, or `last` for what the encoder gives.
+    /// first block gives and so on, or `last` for what the encoder gives; `weighted` for all of them,
+    /// with weights that a model of kind `weighted-sum` learns.
     #[schemars(extend("x-default" = "`\"last\"`"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer: Option<Layer>,
@@ -73,7 +72,7 @@ pub struct Inputs {
     /// Set `issa193` only: natural logarithm of the mel means (floor 1e-10) in place of raw power.
     #[serde(default)]
     pub log_mel: bool,
-    /// `none` (not of `frames`); `standard`: zero mean and unit variance, fitted on the training
+    /// `none` (not of sequences); `standard`: zero mean and unit variance, fitted on the training
     /// part; or `per-speaker`, see below.
     #[schemars(extend("x-default" = "`\"none\"`; of `frames`, of encoders and of imports `\"standard\"`"))]
     #[serde(default)]

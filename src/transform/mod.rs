@@ -8,9 +8,11 @@ mod scaler;
 mod sequence;
 mod speakers;
 
-pub use inputs::{BALANCED_SPEAKERS, Inputs, MOST_FRAMES, Order, ScalerKind};
+pub use crate::encoder::Layer;
+pub use crate::features::MOST_FRAMES;
+pub use inputs::{BALANCED_SPEAKERS, Inputs, Order, ScalerKind};
 pub use order::{columns_in_order, rearrange};
-pub use pooling::{Layer, Pooling, pool};
+pub use pooling::{Pooling, pool, pooled_columns};
 pub use scaler::Scaler;
 pub use sequence::{finish_row, fit_length};
 pub use speakers::{standardise_pools, standardise_speaker, standardise_speakers};

@@ -2,6 +2,7 @@
 
 use super::inputs::{Inputs, Order};
 use super::pooling::pooled_columns;
+use crate::encoder::Layer;
 
 /// The feature groups in the order of the public Keras re-implementation, by the prefix of their
 /// columns. The table and the paper have chroma before mel.
@@ -26,10 +27,17 @@ fn positions(inputs: &Inputs, columns: &[String]) -> Vec<usize> {
 }
 
 /// The names of the values that [`rearrange`] returns; `log_mel_000` for `mel_000` where it takes
-/// the logarithm. Of an encoder, those that [`super::pool`] gives.
-pub fn columns_in_order(inputs: &Inputs, columns: &[String]) -> Vec<String> {
+/// the logarithm. Of an encoder, those that [`super::pool`] gives: `values` in all, from which the
+/// number of its states follows.
+pub fn columns_in_order(inputs: &Inputs, columns: &[String], values: usize) -> Vec<String> {
     if let Some(pooling) = inputs.pooling {
-        return pooled_columns(columns, pooling);
+        let of_state = pooled_columns(columns, pooling);
+        if inputs.layer != Some(Layer::Weighted) {
+            return of_state;
+        }
+        let states = values / of_state.len().max(1);
+        let names = |state: usize| of_state.iter().map(move |name| format!("{state}_{name}"));
+        return (0..states).flat_map(names).collect();
     }
     let name = |i: usize| match inputs.log_mel && columns[i].starts_with("mel_") {
         true => format!("log_{}", columns[i]),
@@ -86,7 +94,7 @@ mod tests {
             row
         );
         assert_eq!(
-            columns_in_order(&inputs(Order::Paper, false), &columns()),
+            columns_in_order(&inputs(Order::Paper, false), &columns(), 193),
             columns()
         );
     }
@@ -102,7 +110,7 @@ mod tests {
             .map(|i| i as f32)
             .collect();
         assert_eq!(rearrange(&keras, &columns(), &row), want);
-        let names = columns_in_order(&keras, &columns());
+        let names = columns_in_order(&keras, &columns(), 193);
         assert_eq!(
             (names[39].as_str(), names[40].as_str(), names[168].as_str()),
             ("mfcc_39", "mel_000", "chroma_00")
@@ -122,6 +130,6 @@ mod tests {
         );
         assert!((out[55] - 1e-10f32.ln()).abs() < 1e-6);
         assert_eq!((out[0], out[51], out[180]), (-2.0, -2.0, -2.0));
-        assert_eq!(columns_in_order(&log, &columns())[52], "log_mel_000");
+        assert_eq!(columns_in_order(&log, &columns(), 193)[52], "log_mel_000");
     }
 }

@@ -1,26 +1,16 @@
 //! The state of a pretrained encoder that a model sees, and how its frames become one row.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+use crate::encoder::Layer;
 use crate::error::{Error, Result};
 use crate::stats;
 
 /// Added to the variance of [`Pooling::JointNorm`], as in a layer normalisation.
 const EPSILON: f64 = 1e-5;
-
-/// A state of an encoder.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Layer {
-    /// The input of the first block (0), or what the block of this number gives.
-    Number(u16),
-    /// What the encoder gives: the last block, after the final normalisation where there is one.
-    #[default]
-    Last,
-}
 
 /// How the frames of a state become one row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -35,15 +25,6 @@ pub enum Pooling {
     JointNorm,
 }
 
-impl fmt::Display for Layer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Layer::Number(number) => write!(f, "{number}"),
-            Layer::Last => f.write_str("last"),
-        }
-    }
-}
-
 impl fmt::Display for Pooling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -54,65 +35,30 @@ impl fmt::Display for Pooling {
     }
 }
 
-impl Serialize for Layer {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Layer::Number(number) => serializer.serialize_u16(*number),
-            Layer::Last => serializer.serialize_str("last"),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Layer {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Layer, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "kebab-case")]
-        enum Word {
-            Last,
-        }
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written {
-            Number(u16),
-            Word(Word),
-        }
-        Ok(match Written::deserialize(deserializer)? {
-            Written::Number(number) => Layer::Number(number),
-            Written::Word(Word::Last) => Layer::Last,
-        })
-    }
-}
-
-impl JsonSchema for Layer {
-    fn schema_name() -> Cow<'static, str> {
-        "Layer".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [
-            { "type": "integer", "minimum": 0, "maximum": 255 },
-            { "type": "string", "enum": ["last"] },
-        ] })
-    }
-}
-
 /// A row of the table of an encoder's states (means and deviations of each, of `width` values) as a
-/// model sees it.
+/// model sees it; of all layers, one state after the other.
 ///
 /// # Errors
 /// `Config` where the encoder has no such layer.
 pub fn pool(row: &[f32], width: usize, layer: Layer, pooling: Pooling) -> Result<Vec<f32>> {
     let states = row.len() / (2 * width).max(1);
-    let state = match layer {
-        Layer::Number(number) => usize::from(number),
-        Layer::Last => states.saturating_sub(1),
-    };
-    let Some(state) = row.chunks_exact(2 * width.max(1)).nth(state) else {
+    let mut each = row.chunks_exact(2 * width.max(1));
+    if layer == Layer::Weighted {
+        return Ok(each
+            .flat_map(|state| pool_state(state, width, pooling))
+            .collect());
+    }
+    let state = layer.of(states).and_then(|state| each.nth(state));
+    let state = state.ok_or_else(|| {
         let error = Error::config(format!("the encoder has no layer {layer}"));
-        return Err(error.hint(format!("its layers end at {}", states.saturating_sub(1))));
-    };
+        error.hint(format!("its layers end at {}", states.saturating_sub(1)))
+    })?;
+    Ok(pool_state(state, width, pooling))
+}
+
+fn pool_state(state: &[f32], width: usize, pooling: Pooling) -> Vec<f32> {
     let (means, deviations) = state.split_at(width);
-    Ok(match pooling {
+    match pooling {
         Pooling::Mean => means.to_vec(),
         Pooling::MeanStd => state.to_vec(),
         Pooling::JointNorm => {
@@ -123,7 +69,7 @@ pub fn pool(row: &[f32], width: usize, layer: Layer, pooling: Pooling) -> Result
             let normalised = means.iter().map(|one| ((one - mean) * factor) as f32);
             normalised.collect()
         }
-    })
+    }
 }
 
 /// The names of the values that [`pool`] gives of columns with these names.
@@ -162,18 +108,9 @@ mod tests {
             assert!((f64::from(*value) - expected / 16.50001f64.sqrt()).abs() < 1e-6);
         }
         assert!(pool(&row, 2, Layer::Number(2), Pooling::Mean).is_err());
+        assert_eq!(one(Layer::Weighted, Pooling::Mean), [7.0, 8.0, 2.0, 10.0]);
+        assert_eq!(one(Layer::Weighted, Pooling::MeanStd), row);
         let names = pooled_columns(&["d0".to_owned(), "d1".to_owned()], Pooling::MeanStd);
         assert_eq!(names, ["mean_d0", "mean_d1", "sd_d0", "sd_d1"]);
-    }
-
-    #[test]
-    fn a_layer_is_a_number_or_the_last() {
-        for (layer, text) in [(Layer::Number(3), "3"), (Layer::Last, "\"last\"")] {
-            assert_eq!(serde_json::to_string(&layer).unwrap(), text);
-            assert_eq!(serde_json::from_str::<Layer>(text).unwrap(), layer);
-        }
-        for wrong in ["-1", "\"first\"", "1.5", "70000"] {
-            assert!(serde_json::from_str::<Layer>(wrong).is_err(), "{wrong}");
-        }
     }
 }

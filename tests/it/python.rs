@@ -8,6 +8,7 @@ use std::process::Command;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
+use ser::encoder::{Encoder, EncoderName, Padding, Usage};
 use serde_json::{Value, json};
 
 use crate::program::project::Project;
@@ -262,6 +263,70 @@ fn networks_give_the_same_logits_in_pytorch() {
     }
 }
 
+/// The states of an ONNX file by ONNX Runtime, the values of one behind those of another.
+fn onnxruntime(model: &Path, output: &str, samples: &[f32]) -> Vec<f32> {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes: Vec<u8> = samples.iter().flat_map(|s| s.to_le_bytes()).collect();
+    fs::write(folder.path().join("samples"), bytes).unwrap();
+    let script = "import sys, numpy, onnxruntime\n\
+        session = onnxruntime.InferenceSession(sys.argv[1])\n\
+        x = numpy.fromfile(sys.argv[3] + '/samples', '<f4')[None]\n\
+        y, = session.run([sys.argv[2]], {session.get_inputs()[0].name: x})\n\
+        y.astype('<f4').tofile(sys.argv[3] + '/states')";
+    let done = python()
+        .args(["-c", script])
+        .args([model, Path::new(output), folder.path()])
+        .status();
+    assert!(done.unwrap().success(), "{}", model.display());
+    let bytes = fs::read(folder.path().join("states")).unwrap();
+    let values = bytes.as_chunks().0.iter();
+    values.map(|bytes| f32::from_le_bytes(*bytes)).collect()
+}
+
+#[test]
+fn onnx_files_give_the_states_of_onnxruntime() {
+    if !has("onnxruntime", &["numpy", "onnxruntime"]) {
+        return;
+    }
+    let own = repository("tests/encoders/onnx/hubert.onnx");
+    let outputs = ["states", "frames", "vector", "pooled"];
+    let mut models: Vec<_> = outputs.map(|output| (own.clone(), output)).into();
+    if let Some(root) = std::env::var_os("SER_ENCODERS") {
+        let others = files(&Path::new(&root).join("random/onnx"), "onnx");
+        models.extend(others.into_iter().map(|path| (path, "y")));
+    }
+    let mut state = 7u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+    };
+    let samples: Vec<f32> = (0..40_000).map(|_| noise()).collect();
+    for (model, output) in models {
+        let usage = Usage {
+            normalize: Some(false),
+            output: EncoderName::new(output),
+            ..Usage::default()
+        };
+        let encoder = Encoder::load(&model, &usage).unwrap();
+        let (mut buffers, mut states) = (encoder.buffers(), vec![]);
+        encoder
+            .run(&samples, Padding::None, &mut buffers, |_, state| {
+                states.push(state.to_vec());
+            })
+            .unwrap();
+        let expected = onnxruntime(&model, output, &samples);
+        assert_eq!(states.concat().len(), expected.len());
+        let each = expected.len() / states.len();
+        for (state, expected) in states.iter().zip(expected.chunks(each)) {
+            let largest = expected.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+            for (value, expected) in state.iter().zip(expected) {
+                let far = (value - expected).abs() / largest;
+                assert!(far < 1e-4, "{}: {far:e}", model.display());
+            }
+        }
+    }
+}
+
 /// The Python package as an installation has it, made of the module that cargo builds; `None`
 /// where `SER_PYTHON` names no Python with these modules. Nothing else compiles pyo3.
 fn package(modules: &[&str]) -> Option<tempfile::TempDir> {
@@ -269,7 +334,7 @@ fn package(modules: &[&str]) -> Option<tempfile::TempDir> {
         crate::skipped::skipped("python", "SER_PYTHON names no Python for the package");
         return None;
     }
-    if !has(modules) {
+    if !has("python", modules) {
         return None;
     }
     let folder = Path::new(env!("CARGO_BIN_EXE_ser")).parent().unwrap();

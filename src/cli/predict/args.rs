@@ -57,8 +57,9 @@ pub struct Predict {
     /// End with exit code 0 where recordings were excluded
     #[arg(long)]
     pub skip_bad: bool,
-    /// Folder of the pretrained encoder of a model that has one; by default where it was in training
-    #[arg(long, value_name = "DIR")]
+    /// Folder or ONNX file of the pretrained encoder of a model that has one; by default where it
+    /// was in training
+    #[arg(long, value_name = "PATH")]
     pub encoder: Option<PathBuf>,
     /// Table with the features of these recordings (CSV, TSV, Parquet or .npz), for a model on imported
     /// features

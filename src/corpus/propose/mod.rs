@@ -2,10 +2,10 @@
 //! emotion, which the speaker, and what cannot be told.
 //!
 //! `search` asks the sources of labels in the order in which they are believed: an audformat
-//! database (`audformat`), the corpora that have a reader of their own, the tables in the tree
+//! database (`audformat`), the corpora that are known by name, the tables in the tree
 //! (`tables`: a `label_table` each, over a `sheet` whose cells the `recording_index`
 //! resolves), and the paths alone (`path_labels`: the `field`s of the paths, the
-//! `naming_scheme`s of public corpora, the roles of `speaker`s). All of them make one
+//! roles of `speaker`s). All of them make one
 //! `Proposal`; `label_warnings` turns its words into classes and says what to look at, and
 //! `sound_check` takes speakers back that the sounds contradict.
 
@@ -14,7 +14,6 @@ mod copies;
 mod field;
 mod label_table;
 mod label_warnings;
-mod naming_scheme;
 mod own_files;
 mod path_labels;
 mod place;

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Folder;
 use super::field::{Field, fields, informative_fields};
-use super::naming_scheme::{self, Named, NamingScheme};
 use super::place::Place;
 use super::proposal::{Proposal, Row};
 use super::speaker::{Roles, are_sexed, sex};
@@ -38,13 +37,9 @@ pub(super) fn label_by_paths(folder: &Folder, tables: &[String]) -> Result<Propo
     } = *folder;
     let all = fields(files);
     let informative = informative_fields(&all);
-    let (scheme, names) = NamingScheme::of(files).unzip();
-    let names: Vec<Option<Named>> = names.unwrap_or_default();
-    let spelled = naming_scheme::field(&names, |named| named.emotion.map(str::to_owned));
-    let emotion = match (&choices.emotion, spelled) {
-        (Some(place), _) => field_at(folder, &all, place, "--emotion")?,
-        (None, Some(field)) => field,
-        (None, None) => emotion_field(&informative, files.len())
+    let emotion = match &choices.emotion {
+        Some(place) => field_at(folder, &all, place, "--emotion")?,
+        None => emotion_field(&informative, files.len())
             .cloned()
             .ok_or_else(|| no_emotion(root, &all, &informative, tables))?,
     };
@@ -58,12 +53,9 @@ pub(super) fn label_by_paths(folder: &Folder, tables: &[String]) -> Result<Propo
     {
         return Err(ambiguous(folder, &emotion, rival));
     }
-    let roles = roles(folder, &all, &informative, &emotion, &names)?;
-    let describe = |field: &Field| match (scheme, &field.place) {
-        (Some(scheme), Place::Nowhere) => format!("file names as in {}", scheme.corpus),
-        (_, place) => place.describe(),
-    };
-    // The codes of a naming scheme and letters are no words, and known all the same.
+    let roles = roles(folder, &all, &informative, &emotion)?;
+    let describe = |field: &Field| field.place.describe();
+    // Letters are no words, and known all the same.
     let words = match emotion.emotions().flatten().count() {
         0 => String::new(),
         known if known == files.len() => ", all of them known words".to_owned(),
@@ -94,22 +86,8 @@ pub(super) fn label_by_paths(folder: &Folder, tables: &[String]) -> Result<Propo
             example(files, &emotion, rival.field)
         )
     }));
-    // What the user says of speakers is believed before the names of a known corpus.
-    let scheme = scheme.filter(|_| choices.speaker.is_none());
     let (mut rows, mut set_aside, mut lacking) = (Vec::new(), Vec::new(), 0);
     for (i, path) in files.iter().enumerate() {
-        let named = names.get(i).and_then(Option::as_ref);
-        if let (Some(scheme), None) = (scheme, named) {
-            set_aside.push(SetAside {
-                path: path.clone(),
-                reason: Reason::UnknownCode,
-                detail: format!(
-                    "its name is not one as in {}, so that its speaker is not known: rename or remove the file",
-                    scheme.corpus
-                ),
-            });
-            continue;
-        }
         let Some(word) = emotion.value(i) else {
             lacking += 1;
             set_aside.push(SetAside {
@@ -119,11 +97,8 @@ pub(super) fn label_by_paths(folder: &Folder, tables: &[String]) -> Result<Propo
             });
             continue;
         };
-        let sex = named
-            .filter(|_| scheme.is_some())
-            .and_then(|named| named.sex);
         let columns = [
-            ("sex", sex.or_else(|| words::sex(value(&roles.sex, i)?))),
+            ("sex", value(&roles.sex, i).and_then(words::sex)),
             ("split", value(&roles.split, i).and_then(words::part)),
         ];
         rows.push(Row {
@@ -168,20 +143,11 @@ fn value(field: &Option<Field>, i: usize) -> Option<&str> {
     field.as_ref().and_then(|field| field.value(i))
 }
 
-/// The other fields, with the speaker that the user or a naming scheme says.
-fn roles(
-    folder: &Folder,
-    all: &[Field],
-    informative: &[Field],
-    emotion: &Field,
-    names: &[Option<Named>],
-) -> Result<Roles> {
+/// The other fields, with the speaker that the user says.
+fn roles(folder: &Folder, all: &[Field], informative: &[Field], emotion: &Field) -> Result<Roles> {
     let found = Roles::of(informative, emotion, folder.files);
     let speaker = match &folder.choices.speaker {
-        None => match naming_scheme::field(names, |named| Some(named.speaker.clone())) {
-            None => return Ok(found),
-            speaker => speaker,
-        },
+        None => return Ok(found),
         Some(Place::Nowhere | Place::Column(_)) => None,
         Some(place) => Some(field_at(folder, all, place, "--speaker")?),
     };

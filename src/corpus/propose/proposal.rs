@@ -40,6 +40,8 @@ impl Row {
 pub struct Proposal {
     /// Name of the corpus, safe as a file name.
     pub name: String,
+    /// The kind of the corpus, where it is known by name: no manifest is needed then.
+    pub kind: Option<&'static str>,
     /// BCP 47 or ISO 639 tag, where something says it.
     pub language: Option<String>,
     /// On which terms the recordings may be used, where something says it.

@@ -8,7 +8,6 @@ use super::Folder;
 use super::copies::{Unique, without_copies};
 use super::field::{Field, fields, informative_fields};
 use super::label_table::LabelTable;
-use super::naming_scheme::NamingScheme;
 use super::own_files::without_own_files;
 use super::path_labels::{emotion_field, field_at, label_by_paths, roles_beside};
 use super::place::{Choices, Place};
@@ -16,11 +15,12 @@ use super::proposal::{Proposal, Row};
 use super::tables::{self, Tables};
 use super::{audformat, label_warnings, words};
 use crate::cancel::Cancel;
+use crate::corpus::known::{self, recognise};
 use crate::corpus::utterance::Source;
-use crate::corpus::walk::{AUDIO, Tree, check_root, walk_until};
+use crate::corpus::walk::{AUDIO, Tree, check_root, folder, walk_until};
 use crate::corpus::{
-    EmodbSettings, GENERATED_MARK, Listing, Reason, emodb, iemocap, is_missing_speaker, ravdess,
-    terms,
+    Counts, EmodbSettings, GENERATED_MARK, Listing, Reason, compare, emodb, iemocap,
+    is_missing_speaker, ravdess, terms,
 };
 use crate::error::{Error, Result};
 use crate::escape::shown;
@@ -88,7 +88,9 @@ pub fn propose(
     };
     proposal.generated = root.join(GENERATED_MARK).is_file();
     proposal.tidy_rows();
-    label_warnings::label(root, &mut proposal)?;
+    if proposal.kind.is_none() {
+        label_warnings::label(root, &mut proposal)?;
+    }
     proposal.exclude_others(&tree.files);
     Ok(proposal)
 }
@@ -234,8 +236,8 @@ fn with(
     proposal
 }
 
-/// RAVDESS or EMO-DB, read by their own readers where nearly all files are theirs; `likeness` says
-/// that only the form of the names is.
+/// A corpus that is known by name, where nearly all files are its own; `likeness` says that only
+/// the form of the names is that of RAVDESS or EMO-DB.
 fn corpus_with_reader(folder: &Folder, likeness: &mut Option<String>) -> Option<Proposal> {
     let root = folder.root;
     type Read = fn(&Path) -> Result<Listing>;
@@ -282,7 +284,85 @@ fn corpus_with_reader(folder: &Folder, likeness: &mut Option<String>) -> Option<
             ..Proposal::default()
         });
     }
-    None
+    let found = described(folder)?;
+    *likeness = None;
+    Some(found)
+}
+
+/// A corpus that is read by its description.
+fn described(folder: &Folder) -> Option<Proposal> {
+    let corpus = recognise(folder.files, Some(folder.root))?;
+    let listing = known::read(folder.root, corpus).ok()?;
+    let counts = Counts::of(&listing.sources);
+    if counts.by_class.len() < 2 {
+        return None;
+    }
+    let (found, files) = (listing.sources.len(), folder.files.len());
+    let mut evidence = vec![format!(
+        "{found} of {files} file names are those of {}, each once",
+        corpus.name
+    )];
+    let expected = listing.expected.as_ref();
+    let differs = expected.filter(|expected| !counts.matches(expected));
+    evidence.extend(compare(&counts, expected).into_iter().take(1));
+    let mut warnings = listing.warnings;
+    if let Some(expected) = differs {
+        warnings.push(format!(
+            "{} was published with {} recordings ({}), and {found} are here",
+            corpus.name, expected.utterances, expected.source
+        ));
+    }
+    if !corpus.knows_speakers() {
+        warnings.push(format!("nothing says who speaks in {}", corpus.name));
+    }
+    warnings.extend(corpus.remarks.iter().cloned());
+    let mut rows: Vec<Row> = listing.sources.into_iter().map(row).collect();
+    for row in &mut rows {
+        row.speaker = row.speaker.take().filter(|one| !is_missing_speaker(one));
+    }
+    warnings.extend(without_copies(folder.root, folder.files).warnings);
+    let found = Proposal {
+        rows,
+        evidence,
+        warnings,
+        set_aside: listing.set_aside,
+        ..Proposal::default()
+    };
+    // Parts that are not of the corpus have to be written down in a manifest.
+    if !corpus.is_parted() && parts_of_folders(&found.rows) {
+        return Some(with_parts(found, corpus.kind));
+    }
+    let word = |class: &str| (class.to_owned(), class.to_owned());
+    Some(Proposal {
+        kind: Some(corpus.kind),
+        classes: counts.by_class.keys().map(|class| word(class)).collect(),
+        ..found
+    })
+}
+
+/// The part that a folder of a path names.
+fn part_of(path: &str) -> Option<&'static str> {
+    folder(path).split('/').find_map(words::part)
+}
+
+/// Whether folders tell what to train on and what to test.
+fn parts_of_folders(rows: &[Row]) -> bool {
+    let has = |part| rows.iter().any(|row| part_of(&row.path) == Some(part));
+    has("train") && has("test")
+}
+
+fn with_parts(mut found: Proposal, kind: &str) -> Proposal {
+    for row in &mut found.rows {
+        let part = part_of(&row.path);
+        row.columns
+            .extend(part.map(|part| ("split", part.to_owned())));
+    }
+    let terms = terms(kind);
+    Proposal {
+        licence: terms.map(|terms| terms.licence.to_owned()),
+        citation: terms.map(|terms| terms.citation.to_owned()),
+        ..found
+    }
 }
 
 fn row(source: Source) -> Row {
@@ -385,8 +465,8 @@ impl Kind {
         if share(emodb::is_name) {
             return Some(Kind::Known("EMO-DB"));
         }
-        if let Some((scheme, _)) = NamingScheme::of(paths) {
-            return Some(Kind::Known(scheme.corpus));
+        if let Some(corpus) = recognise(paths, None) {
+            return Some(Kind::Known(&corpus.name));
         }
         let informative = informative_fields(&fields(paths));
         let emotion = emotion_field(&informative, paths.len())?;

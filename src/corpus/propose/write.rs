@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::proposal::Proposal;
+use crate::corpus::known::{Speakers, known};
 use crate::corpus::{Reason, SetAside, UNKNOWN_SPEAKER};
 use crate::error::{Error, Result};
 use crate::text::plural;
@@ -98,17 +99,16 @@ pub fn pipeline(proposal: &Proposal, manifest: &str, root: &str) -> String {
     }
     let _ = write!(
         out,
-        "\nname = {}\ntitle = {}\n\n[corpus]\nkind = \"manifest\"\n",
+        "\nname = {}\ntitle = {}\n\n[corpus]\nkind = {}\nname = {}\n",
         text(&proposal.name),
+        text(&proposal.name),
+        text(proposal.kind.unwrap_or("manifest")),
         text(&proposal.name)
     );
-    let _ = write!(
-        out,
-        "name = {}\npath = {}\nroot = {}\n",
-        text(&proposal.name),
-        text(manifest),
-        text(root)
-    );
+    if proposal.kind.is_none() {
+        let _ = writeln!(out, "path = {}", text(manifest));
+    }
+    let _ = writeln!(out, "root = {}", text(root));
     if let Some(language) = &proposal.language {
         let _ = writeln!(out, "language = {}", text(language));
     }
@@ -156,6 +156,7 @@ pub fn pipeline(proposal: &Proposal, manifest: &str, root: &str) -> String {
     });
     let voices = match (speakers, without) {
         _ if proposal.has_speakers() => None,
+        _ if proposal.kind.is_some() && speakers > 1 => None,
         (0, _) => Some(
             "No speakers are known: every figure is one of voices that may have been trained on."
                 .to_owned(),
@@ -211,6 +212,29 @@ pub fn pipeline(proposal: &Proposal, manifest: &str, root: &str) -> String {
             unseen,
             true,
             LOGISTIC,
+        );
+    }
+    let emobox = proposal.kind.and_then(known);
+    let emobox = emobox.and_then(|corpus| corpus.emobox.as_ref());
+    if let Some(emobox) = emobox.filter(|emobox| emobox.has_list()) {
+        let (comment, is_apart) = match emobox.speakers {
+            Speakers::Apart => ("test speakers are unseen", true),
+            Speakers::Shared => ("they share speakers between training and test", false),
+            Speakers::Unknown => ("whether they share speakers is not known", false),
+        };
+        let _ = write!(
+            out,
+            "\n# EmoBox's folds, for its published figures; {comment}.\n"
+        );
+        experiment(
+            &mut out,
+            [
+                "svm-emobox",
+                "Support vector machine on functionals, EmoBox's folds",
+            ],
+            "{ kind = \"published\", name = \"emobox\" }",
+            is_apart,
+            SVM,
         );
     }
     if proposal.is_parted() {

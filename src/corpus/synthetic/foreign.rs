@@ -8,6 +8,7 @@ use std::path::Path;
 use super::generated::{SyntheticSettings, recording_samples};
 use crate::cancel::Cancel;
 use crate::corpus::GENERATED_MARK;
+use crate::corpus::known::Description;
 use crate::error::{Error, Result};
 use crate::files::{create_folder, write_atomically};
 
@@ -31,6 +32,35 @@ pub fn foreign(settings: &SyntheticSettings, folder: &Path, cancel: &Cancel) -> 
         let _ = fs::remove_dir_all(folder);
     }
     written
+}
+
+/// Writes generated recordings in the layout of a known corpus below `folder`, and returns how many
+/// there are; nothing where names alone do not tell its emotions.
+///
+/// # Errors
+/// As [`foreign`].
+pub fn in_layout(corpus: &Description, folder: &Path, cancel: &Cancel) -> Result<usize> {
+    const RATE: u32 = 16_000;
+    let names = corpus.layout().unwrap_or_default();
+    let settings = SyntheticSettings {
+        speakers: 99,
+        sentences: 9,
+        takes: 1,
+        sample_rate: RATE,
+        seed: 7,
+    };
+    let write = |(name, [speaker, sentence, class]): &(String, [usize; 3])| {
+        cancel.check()?;
+        let samples = recording_samples(&settings, [*speaker, *sentence, class % WORDS.len(), 0]);
+        let path = folder.join(name);
+        path.parent().map_or(Ok(()), create_folder)?;
+        write_atomically(&path, &wav(&samples, RATE, 1)?)
+    };
+    let written = names.iter().try_for_each(write).and_then(|()| mark(folder));
+    if written.is_err() {
+        let _ = fs::remove_dir_all(folder);
+    }
+    written.map(|()| names.len())
 }
 
 fn write(settings: &SyntheticSettings, folder: &Path, cancel: &Cancel) -> Result<usize> {
@@ -61,9 +91,13 @@ fn write(settings: &SyntheticSettings, folder: &Path, cancel: &Cancel) -> Result
             }
         }
     }
-    let text = "Generated, not recorded: a program made these sounds. Nobody spoke, and a result on them says nothing about people.\n";
-    write_atomically(&folder.join(GENERATED_MARK), text.as_bytes())?;
+    mark(folder)?;
     Ok(n)
+}
+
+fn mark(folder: &Path) -> Result<()> {
+    let text = "Generated, not recorded: a program made these sounds. Nobody spoke, and a result on them says nothing about people.\n";
+    write_atomically(&folder.join(GENERATED_MARK), text.as_bytes())
 }
 
 fn wav(samples: &[i16], sample_rate: u32, channels: u16) -> Result<Vec<u8>> {

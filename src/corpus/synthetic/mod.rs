@@ -6,5 +6,5 @@ mod generated;
 mod signal;
 mod voice;
 
-pub use foreign::foreign;
+pub use foreign::{foreign, in_layout};
 pub use generated::{SyntheticSettings, generate, is_complete, read, remove};

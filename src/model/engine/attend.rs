@@ -77,7 +77,7 @@ impl Attend {
 
 /// Sum of products in eight lanes: the same order, and so the same bits, at every level.
 #[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 8;
     let mut sums = [0.0f32; LANES];
     let (a, b) = (a.chunks(LANES), b.chunks(LANES));

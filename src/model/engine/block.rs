@@ -9,6 +9,7 @@ use super::pool::{Pool, chosen_gate_gradient, pool};
 use super::sweep::{
     Tail, activate, finish, finish_pooled, gate_gradient, gradient_sums, normalise,
 };
+use super::weighted::{Shares, WeightedSum};
 use crate::model::params::{Params, Running};
 
 /// What a block begins with.
@@ -22,6 +23,8 @@ pub(super) enum LinearOp {
     Dense(Dense),
     /// Attentive statistics pooling.
     Attend(Attend),
+    /// The weighted sum of layers.
+    WeightedSum(WeightedSum),
 }
 
 impl LinearOp {
@@ -98,6 +101,8 @@ pub(super) struct Block {
     bias_sums: Vec<f64>,
     /// What attentive pooling remembers.
     attention: Attention,
+    /// What a weighted sum remembers.
+    shares: Shares,
 }
 
 impl Block {
@@ -121,6 +126,7 @@ impl Block {
             out: Vec::new(),
             bias_sums: Vec::new(),
             attention: Attention::default(),
+            shares: Shares::default(),
         }
     }
 
@@ -160,7 +166,10 @@ impl Block {
         let grids = [self.input, self.raw_grid, self.out_grid()];
         let flipped = match self.source {
             LinearOp::Conv(conv) => conv.kernel * conv.inputs * conv.outputs,
-            LinearOp::Copy | LinearOp::Dense(_) | LinearOp::Attend(_) => 0,
+            LinearOp::Copy
+            | LinearOp::Dense(_)
+            | LinearOp::Attend(_)
+            | LinearOp::WeightedSum(_) => 0,
         };
         (
             grids
@@ -200,6 +209,13 @@ impl Block {
                 &params.tensors[self.weight],
                 n,
                 &mut self.attention,
+                &mut self.raw,
+            ),
+            LinearOp::WeightedSum(sum) => sum.forward(
+                x,
+                &params.tensors[self.weight],
+                n,
+                &mut self.shares,
                 &mut self.raw,
             ),
         }
@@ -303,6 +319,14 @@ impl Block {
                     &mut scratch.spare,
                 );
             }
+            LinearOp::WeightedSum(sum) => sum.backward(
+                x,
+                dy,
+                n,
+                &mut self.shares,
+                &mut grads.tensors[self.weight],
+                &mut scratch.spare,
+            ),
         }
         if self.source.has_bias() {
             for (gradient, &sum) in grads.tensors[self.weight + 1]
@@ -327,7 +351,7 @@ impl Block {
                     dense.input_gradient(dy, &step.params.tensors[self.weight], n, dx)
                 }
                 // It was written above, with that of the weight.
-                LinearOp::Attend(_) => {}
+                LinearOp::Attend(_) | LinearOp::WeightedSum(_) => {}
             }
             std::mem::swap(&mut scratch.gradient, &mut scratch.spare);
         }

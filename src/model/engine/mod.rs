@@ -24,9 +24,11 @@ mod plan;
 mod pool;
 mod sweep;
 mod taps;
+mod weighted;
 
 #[cfg(test)]
 mod tests;
 
 pub use gate::dropout_mask;
 pub use machine::{Batch, Engine};
+pub(super) use weighted::softmax;

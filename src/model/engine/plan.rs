@@ -8,6 +8,7 @@ use super::layout::SignalLayout;
 use super::norm::Norm;
 use super::pool::Pool;
 use super::taps::FusedFirstConv;
+use super::weighted::WeightedSum;
 use crate::model::architecture::{Layer, input_channels};
 use crate::{Error, Result};
 
@@ -145,6 +146,19 @@ impl Planner {
                 self.begin(
                     LinearOp::Attend(Attend { input: grid }),
                     SignalLayout::dense(2 * channels),
+                );
+                self.flat = true;
+                self.tensors += 1;
+            }
+            Layer::WeightedSum { length, channels } => {
+                if self.flat {
+                    return Err("a weighted sum needs a signal that is not flattened".to_owned());
+                }
+                expect_width(length, grid.length)?;
+                expect_width(channels, grid.channels)?;
+                self.begin(
+                    LinearOp::WeightedSum(WeightedSum { input: grid }),
+                    SignalLayout::dense(channels),
                 );
                 self.flat = true;
                 self.tensors += 1;

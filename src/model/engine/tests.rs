@@ -7,7 +7,7 @@ use super::*;
 use crate::model::Architecture;
 use crate::model::architecture::Layer;
 use crate::model::params::Params;
-use Layer::{Attend, BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool, Relu};
+use Layer::{Attend, BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool, Relu, WeightedSum};
 use case::Case;
 
 fn conv(inputs: usize, outputs: usize, kernel: usize) -> Layer {
@@ -137,6 +137,27 @@ fn small_cases() -> Vec<Case> {
             dense(20, 3),
         ],
         vec![Attend { channels: 4 }, norm(8), Relu, dense(8, 3)],
+        vec![
+            WeightedSum {
+                length: 4,
+                channels: 3,
+            },
+            drop,
+            dense(3, 5),
+            Relu,
+            dense(5, 3),
+        ],
+        // The gradient of its input, too.
+        vec![
+            conv(4, 6, 3),
+            norm(6),
+            Relu,
+            WeightedSum {
+                length: 3,
+                channels: 6,
+            },
+            dense(6, 3),
+        ],
     ];
     let networks = networks
         .into_iter()
@@ -364,6 +385,11 @@ fn layers_that_do_not_compose_are_named() {
     assert!(message(&[conv(5, 4, 5), Flatten]).contains("no whole number of rows of 5 channels"));
     assert!(message(&[conv(1, 4, 5), conv(2, 4, 5)]).starts_with("layer 1 (Conv"));
     assert!(message(&[Flatten, Attend { channels: 12 }]).contains("not flattened"));
+    let sum = WeightedSum {
+        length: 5,
+        channels: 3,
+    };
+    assert!(message(&[sum]).contains("expects 5 inputs and gets 4"));
     assert!(message(&[conv(1, 4, 4), Flatten]).contains("odd"));
     assert!(message(&[conv(1, 4, 5), BatchNorm { channels: 5 }]).starts_with("layer 1 (BatchNorm"));
     assert!(message(&[MaxPool { size: 13 }]).contains("12 rows"));

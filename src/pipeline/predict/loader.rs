@@ -181,7 +181,8 @@ fn fit(info: &ModelInfo, folder: &Path) -> Result<(FeatureSet, Profile)> {
             &format!("{} of the feature code", info.feature_code_version),
         ));
     }
-    if columns_in_order(&info.inputs, &columns(info, set)) != info.feature_names {
+    let values = info.feature_names.len();
+    if columns_in_order(&info.inputs, &columns(info, set), values) != info.feature_names {
         return Err(refuse("other columns of", &info.feature_set));
     }
     Ok((set, profile))

@@ -98,7 +98,8 @@ fn scale(
     let Some(kinds) = views.first().map(|(_, first)| first.copies.len()) else {
         return Ok(0);
     };
-    let columns = predictor.inputs().shape(predictor.columns.len()).columns();
+    let names = &predictor.models[0].info.feature_names;
+    let columns = predictor.inputs().shape(names.len()).columns();
     standardise(views.iter_mut().map(|(_, views)| &mut views.own), columns);
     for kind in 0..kinds {
         standardise(

@@ -75,8 +75,14 @@ impl Batches {
         let build = || -> Result<ParquetRecordBatchReader, ParquetError> {
             let footer =
                 ArrowReaderMetadata::try_new(opened.footer.into(), ArrowReaderOptions::new())?;
+            // Row groups of long rows are smaller than a batch.
+            let groups = footer.metadata().row_groups();
+            let first = groups
+                .first()
+                .map_or(BATCH, |group| group.num_rows() as usize);
+            let batch = first.clamp(1, BATCH);
             ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, footer)
-                .with_batch_size(BATCH)
+                .with_batch_size(batch)
                 .build()
         };
         let reader = guarded(build)

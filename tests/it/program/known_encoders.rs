@@ -359,7 +359,7 @@ fn an_encoder_that_was_trained_on_the_corpus_is_a_leak() {
     );
     let card = read("data/models/small/encoded/fold-00-seed-0/README.md");
     assert!(
-        card.contains("**Pretrained encoder:** the encoder"),
+        card.contains("**Pretrained encoder:** as far as names tell, the encoder"),
         "{card}"
     );
     let tested = read("data/models/small/encoded/fold-00-seed-0/tested.json");

@@ -5,7 +5,7 @@ use crate::model::Architecture;
 use crate::model::architecture::{Layer, input_channels};
 use crate::model::params::{ATTEND_EPSILON, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM};
 use crate::model::params::{Params, Running};
-use Layer::{Attend, BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool, Relu};
+use Layer::{Attend, BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool, Relu, WeightedSum};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -250,6 +250,22 @@ impl Case {
                     };
                     signal = signal.chunks(length * width).flat_map(pooled).collect();
                     (length, channels) = (1, 2 * width);
+                }
+                WeightedSum { .. } => {
+                    let weight = tensors.next().unwrap();
+                    let total: f64 = weight.iter().map(|w| w.exp()).sum();
+                    let shares: Vec<f64> = weight.iter().map(|w| w.exp() / total).collect();
+                    let sum = |rows: &[f64], c: usize| {
+                        (0..length)
+                            .map(|row| shares[row] * rows[row * channels + c])
+                            .sum::<f64>()
+                    };
+                    let samples = signal.chunks(length * channels);
+                    signal = samples
+                        .flat_map(|rows| (0..channels).map(move |c| (rows, c)))
+                        .map(|(rows, c)| sum(rows, c))
+                        .collect();
+                    length = 1;
                 }
                 Flatten => (length, channels) = (1, length * channels),
             }
