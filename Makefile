@@ -16,7 +16,10 @@ CORPORA_DIR ?=
 PROTOCOL ?=
 EXPERIMENT ?=
 DEVICE ?=
-AS ?=
+# To make, AS is the assembler unless somebody says otherwise.
+ifeq ($(origin AS),default)
+AS =
+endif
 
 # What bench, bench-peers and bench-predict understand.
 ROUNDS ?=

@@ -6,11 +6,12 @@
 //! tenth is tested. `logistic-exact` asks scikit-learn for the tolerance that ser has (1e-6); with
 //! its default of 1e-4 it stops farther from the optimum.
 
+#[path = "shared/cpu.rs"]
+mod cpu;
+
 use std::error::Error;
 use std::path::Path;
 use std::process::Command;
-use std::sync::LazyLock;
-use std::time::Instant;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -21,6 +22,8 @@ use ser::model::{
 };
 use ser::split::{Dataset, Matrix, Part, Parts, Role, Shape, Training};
 use ser::transform::{Scaler, ScalerKind};
+
+use cpu::cpu_seconds;
 
 const COLUMNS: usize = 2482;
 const CLASSES: usize = 8;
@@ -205,14 +208,4 @@ fn theirs(python: &str, folder: &Path, model: &str) -> Outcome<f64> {
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
-}
-
-/// CPU time of this thread; elsewhere than on Linux, time since the first call.
-fn cpu_seconds() -> f64 {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    let nanoseconds = std::fs::read_to_string("/proc/thread-self/schedstat")
-        .ok()
-        .and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-    let elapsed = || START.elapsed().as_secs_f64();
-    nanoseconds.map_or_else(elapsed, |nanoseconds| nanoseconds * 1e-9)
 }

@@ -5,13 +5,16 @@
 //! onnxruntime also onnx and onnxscript). The weights are random, of the sizes of HuBERT base, WavLM
 //! base and Whisper base.
 
+#[path = "shared/cpu.rs"]
+mod cpu;
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::LazyLock;
-use std::time::Instant;
 
 use ser::encoder::{Encoder, Padding, SAMPLE_RATE, Usage};
+
+use cpu::cpu_seconds;
 
 const SECONDS: f64 = 3.7;
 const PASSES: usize = 5;
@@ -149,13 +152,4 @@ fn peak_mebibytes() -> Outcome<f64> {
     let line = status.lines().find(|line| line.starts_with("VmHWM:"));
     let kibibytes = line.and_then(|line| line.split_whitespace().nth(1));
     Ok(kibibytes.ok_or("no VmHWM")?.parse::<f64>()? / 1024.0)
-}
-
-fn cpu_seconds() -> f64 {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    let nanoseconds = std::fs::read_to_string("/proc/thread-self/schedstat")
-        .ok()
-        .and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-    let elapsed = || START.elapsed().as_secs_f64();
-    nanoseconds.map_or_else(elapsed, |nanoseconds| nanoseconds * 1e-9)
 }

@@ -4,10 +4,15 @@
 //! `cargo bench --bench engine`; on Linux the thread's own CPU time counts, so that other work on
 //! the machine disturbs little.
 
+#[path = "shared/cpu.rs"]
+mod cpu;
+
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use ser::model::engine::{Batch, Engine};
 use ser::model::{Architecture, Layer, Params, Running};
+
+use cpu::cpu_seconds;
 
 const FEATURES: usize = 193;
 const CLASSES: usize = 8;
@@ -134,21 +139,4 @@ fn product_seconds(rows: usize, columns: usize, inner: usize) -> f64 {
             );
         }
     })
-}
-
-/// CPU time of this thread; elsewhere than on Linux, time since the first call.
-fn cpu_seconds() -> f64 {
-    static START: std::sync::LazyLock<std::time::Instant> =
-        std::sync::LazyLock::new(std::time::Instant::now);
-    let nanoseconds = std::fs::read_to_string("/proc/thread-self/schedstat")
-        .ok()
-        .and_then(|line| {
-            line.split_whitespace()
-                .next()
-                .and_then(|field| field.parse::<f64>().ok())
-        });
-    nanoseconds.map_or_else(
-        || START.elapsed().as_secs_f64(),
-        |nanoseconds| nanoseconds * 1e-9,
-    )
 }

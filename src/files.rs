@@ -14,6 +14,8 @@ pub use inventory::{
 pub use patience::{patiently, read, read_if_there};
 pub use seal::{from_json, from_sealed_json, to_json, to_sealed_json};
 
+use sha2::Digest;
+
 use crate::cancel::Cancel;
 use crate::error::{Error, Result, may_pass};
 
@@ -30,6 +32,21 @@ pub fn shell_word(word: &str) -> String {
 /// Hex blake3 of some bytes.
 pub fn hash_bytes(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex().to_string()
+}
+
+/// Bytes in lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Hex digest of a file, as others publish it: SHA-256 or MD5.
+///
+/// # Errors
+/// As [`each_block`].
+pub fn digest_of<D: Digest>(path: &Path, cancel: &Cancel) -> Result<String> {
+    let mut digest = D::new();
+    each_block(path, cancel, |block| digest.update(block))?;
+    Ok(hex(&digest.finalize()))
 }
 
 /// The first 8 bytes of the blake3 of some bytes: enough to see damage.

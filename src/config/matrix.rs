@@ -41,7 +41,7 @@ struct Setting<'a> {
 
 /// Replaces the experiments of a file by those that `[defaults]`, settings and matrices make.
 pub(super) fn expand<'a>(root: &mut Table<'a>, source: &SourceMap) -> Result<()> {
-    let defaults = match take(root, "defaults") {
+    let defaults = match root.remove("defaults") {
         Some(written) => Some(table(written, "defaults", source)?),
         None => None,
     };
@@ -68,7 +68,7 @@ pub(super) fn expand<'a>(root: &mut Table<'a>, source: &SourceMap) -> Result<()>
                 continue;
             }
         };
-        let combinations = match take(&mut experiment, MATRIX) {
+        let combinations = match experiment.remove(MATRIX) {
             Some(matrix) => combinations(&matrix, &settings, source)?,
             None => vec![Vec::new()],
         };
@@ -96,10 +96,6 @@ pub(super) fn expand<'a>(root: &mut Table<'a>, source: &SourceMap) -> Result<()>
     Ok(())
 }
 
-fn take<'a>(table: &mut Table<'a>, key: &str) -> Option<Written<'a>> {
-    table.remove(key)
-}
-
 fn table<'a>(written: Written<'a>, name: &str, source: &SourceMap) -> Result<Table<'a>> {
     let span = written.span();
     match written.into_inner() {
@@ -116,7 +112,7 @@ fn refuse_key(table: &Table<'_>, key: &str, why: &str, source: &SourceMap) -> Re
 }
 
 fn settings<'a>(root: &mut Table<'a>, source: &SourceMap) -> Result<Vec<Setting<'a>>> {
-    let Some(written) = take(root, "setting") else {
+    let Some(written) = root.remove("setting") else {
         return Ok(Vec::new());
     };
     let mut settings = Vec::new();
@@ -127,10 +123,10 @@ fn settings<'a>(root: &mut Table<'a>, source: &SourceMap) -> Result<Vec<Setting<
             let why = format!("a setting has no `{key}`: experiments have one each");
             refuse_key(&keys, key, &why, source)?;
         }
-        let suffix = text(take(&mut keys, "suffix"), source)?;
+        let suffix = text(keys.remove("suffix"), source)?;
         settings.push(Setting {
             suffix: suffix.unwrap_or_else(|| format!("-{name}")),
-            title: text(take(&mut keys, "title"), source)?,
+            title: text(keys.remove("title"), source)?,
             name,
             keys,
         });

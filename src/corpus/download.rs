@@ -6,17 +6,17 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use md5::{Digest, Md5};
+use md5::Md5;
 use sha2::Sha256;
 use ureq::Agent;
 use ureq::http::{Response, StatusCode};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
-use crate::files::{TEMPORARY, each_block, hash_if_there, sync_folder, temporary_folder};
+use crate::files::{TEMPORARY, digest_of, hash_if_there, sync_folder, temporary_folder};
 
 use super::archive;
-use super::originals::{hex, originals};
+use super::originals::originals;
 
 /// How often a transfer that broke off is taken up again, as long as each attempt brings some
 /// bytes.
@@ -61,16 +61,10 @@ impl Checksum {
     /// The sum of this kind of a file.
     fn of(&self, path: &Path, cancel: &Cancel) -> Result<String> {
         match self {
-            Checksum::Md5(_) => sum_of::<Md5>(path, cancel),
-            Checksum::Sha256(_) => sum_of::<Sha256>(path, cancel),
+            Checksum::Md5(_) => digest_of::<Md5>(path, cancel),
+            Checksum::Sha256(_) => digest_of::<Sha256>(path, cancel),
         }
     }
-}
-
-fn sum_of<D: Digest>(path: &Path, cancel: &Cancel) -> Result<String> {
-    let mut sum = D::new();
-    each_block(path, cancel, |block| sum.update(block))?;
-    Ok(hex(&sum.finalize()))
 }
 
 /// The speech part of RAVDESS (Zenodo 1188976, CC BY-NC-SA 4.0).

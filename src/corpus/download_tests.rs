@@ -3,7 +3,10 @@ use std::io::{BufRead, BufReader, Cursor};
 use std::net::TcpListener;
 use std::thread::JoinHandle;
 
+use md5::Digest;
+
 use super::*;
+use crate::files::hex;
 
 /// How the server treats one request.
 enum Mode {

@@ -5,11 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::files::each_block;
+use crate::files::digest_of;
 
 /// EMO-DB as first released: 535 recordings, from a published list.
 pub(super) const EMODB: &str = include_str!("emodb_sha256.tsv");
@@ -102,13 +102,7 @@ fn is_same(path: &Path, bytes: u64, sha256: &str, cancel: &Cancel) -> Result<boo
     if found.len() != bytes {
         return Ok(false);
     }
-    let mut hasher = Sha256::new();
-    each_block(path, cancel, |block| hasher.update(block))?;
-    Ok(hex(&hasher.finalize()) == sha256)
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    Ok(digest_of::<Sha256>(path, cancel)? == sha256)
 }
 
 #[cfg(test)]

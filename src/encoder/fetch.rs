@@ -5,13 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use sha2::Sha256;
 
 use super::known::{Known, KnownFile};
-use super::source::sha256_of;
 use crate::cancel::Cancel;
 use crate::corpus::download::{self, Checksum, Download};
 use crate::error::{Error, Kind, Result};
-use crate::files::sync_folder;
+use crate::files::{digest_of, sync_folder};
 
 /// How a file compares with the one that was published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -46,7 +46,7 @@ pub fn compare(file: &KnownFile, path: &Path, cancel: &Cancel) -> Result<Fetched
     let bytes = fs::metadata(path)
         .map_err(|e| Error::io("read", path, e))?
         .len();
-    let sha256 = sha256_of(path, cancel)?.to_string();
+    let sha256 = digest_of::<Sha256>(path, cancel)?;
     let sum = match (&file.sha256, file.bytes) {
         (_, Some(size)) if size != bytes => Sum::Differs,
         (Some(known), _) if *known != sha256 => Sum::Differs,

@@ -3,9 +3,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::thread::JoinHandle;
 
-use sha2::{Digest, Sha256};
+use sha2::Digest;
 
 use super::*;
+use crate::files::hex;
 
 /// A hub that answers as many requests as it is told, each with what stands under its path, at most
 /// `most` bytes of it; its thread returns the paths with the ranges that were asked for.
@@ -60,10 +61,7 @@ fn weights() -> Vec<u8> {
 }
 
 fn sha256(content: &[u8]) -> String {
-    Sha256::digest(content)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(&Sha256::digest(content))
 }
 
 fn known() -> Known {

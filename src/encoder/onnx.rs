@@ -27,16 +27,11 @@ pub struct OnnxModel {
     /// Prefixes errors.
     file: String,
     input: NodeId,
-    input_shape: InputShape,
+    /// Axes of the input: of size 1, but for the last one.
+    input_rank: usize,
     output: NodeId,
     layout: Layout,
     normalise: bool,
-}
-
-/// The axes of the input: of size 1, but for the last one.
-#[derive(Debug, Clone, Copy)]
-struct InputShape {
-    rank: usize,
 }
 
 /// What the axes of an output are: layers, then frames where there are any, then values, and some of
@@ -83,12 +78,12 @@ impl OnnxModel {
             let error = refuse(format!("cannot be loaded: {}", shorten(&why)));
             error.hint("export the model again, in operators of ONNX alone and with its weights in the file or beside it")
         })?;
-        let (input, input_shape) = input(&model).map_err(refuse)?;
+        let (input, input_rank) = input(&model).map_err(refuse)?;
         let output = output_of(&model, output).map_err(|(what, hint)| refuse(what).hint(hint))?;
         let mut model = OnnxModel {
             model,
             input,
-            input_shape,
+            input_rank,
             output,
             layout: Layout {
                 rank: 0,
@@ -186,7 +181,7 @@ impl OnnxModel {
         if self.normalise {
             normalise(&mut buffers.samples);
         }
-        let mut shape = vec![1; self.input_shape.rank];
+        let mut shape = vec![1; self.input_rank];
         if let Some(last) = shape.last_mut() {
             *last = samples.len();
         }
@@ -245,8 +240,8 @@ fn noise(count: usize) -> Vec<f32> {
     (0..count).map(|_| next()).collect()
 }
 
-/// The one input, which takes samples of any number.
-fn input(model: &Model) -> std::result::Result<(NodeId, InputShape), String> {
+/// The one input, which takes samples of any number, and how many axes it has.
+fn input(model: &Model) -> std::result::Result<(NodeId, usize), String> {
     let [id] = *model.input_ids() else {
         return Err(format!(
             "has {} inputs ({}), but a waveform is all that there is",
@@ -260,7 +255,7 @@ fn input(model: &Model) -> std::result::Result<(NodeId, InputShape), String> {
         return Err("takes no waveform of 32-bit floats".to_owned());
     }
     let Some(shape) = info.and_then(|info| info.shape()) else {
-        return Ok((id, InputShape { rank: 2 }));
+        return Ok((id, 2));
     };
     let sizes: Vec<String> = shape
         .iter()
@@ -281,7 +276,7 @@ fn input(model: &Model) -> std::result::Result<(NodeId, InputShape), String> {
             shorten(&sizes.join(", "))
         ));
     }
-    Ok((id, InputShape { rank: shape.len() }))
+    Ok((id, shape.len()))
 }
 
 /// The output that is used; the error, and what to do.

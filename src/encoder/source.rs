@@ -18,7 +18,7 @@ use super::pretrained::{Padding, SAMPLE_RATE};
 use super::{onnx_file, weights};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::files::each_block;
+use crate::files::{digest_of, hex};
 
 /// Bytes of the longest name.
 const LONGEST: usize = 64;
@@ -83,7 +83,7 @@ pub struct Sha256Sum([u8; 32]);
 
 impl fmt::Display for Sha256Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex(&self.0))
     }
 }
 
@@ -372,17 +372,11 @@ pub(super) fn identify(path: &Path) -> Result<(Vec<(String, String)>, Sha256Sum)
             let error = Error::missing(format!("there is no file {}", path.display()));
             return Err(error.hint("it has weights of the ONNX file: put it beside that"));
         }
-        let sum = sha256_of(&path, &Cancel::default())?.to_string();
+        let sum = digest_of::<Sha256>(&path, &Cancel::default())?;
         list.update(format!("{sum}  {name}\n"));
         files.push((name, sum));
     }
     Ok((files, Sha256Sum(list.finalize().into())))
-}
-
-pub(super) fn sha256_of(path: &Path, cancel: &Cancel) -> Result<Sha256Sum> {
-    let mut hash = Sha256::new();
-    each_block(path, cancel, |block| hash.update(block))?;
-    Ok(Sha256Sum(hash.finalize().into()))
 }
 
 /// The licence in the head of a model card, `README.md`: what stands under `license`, a word.

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 
 use super::table::ImportTable;
 use super::{numpy, text};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::files::each_block;
+use crate::files::digest_of;
 
 /// A table of features that another tool computed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -79,15 +79,9 @@ impl ImportSettings {
             ));
             return Err(error.hint("put the table there, or set `path` of this [[features.import]]; docs/imports.md says how to make one"));
         }
-        let mut hash = Sha256::new();
-        each_block(path, &Cancel::default(), |block| hash.update(block))?;
         Ok(File {
             name: name_of(path),
-            sha256: hash
-                .finalize()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
+            sha256: digest_of::<Sha256>(path, &Cancel::default())?,
         })
     }
 

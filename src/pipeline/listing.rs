@@ -12,7 +12,7 @@ use super::open::{CHUNK, Stat};
 use super::probes::{Changes, Probes};
 use super::workers::Workers;
 use crate::cancel::Cancel;
-use crate::config::{CorpusKind, Pipeline};
+use crate::config::{CorpusKind, Pipeline, SHIPPED};
 use crate::corpus::synthetic::SyntheticSettings;
 use crate::corpus::{
     self, EmodbSettings, IemocapSettings, Listing, MOST_CLASSES, ManifestSettings, Reason,
@@ -338,8 +338,16 @@ fn nothing_usable(kind: &CorpusKind, listing: &Listing) -> Error {
             official.name
         ))
         .hint(format!(
-            "set corpus.kind = \"{}\"{folder}, or let ser corpus init write a pipeline for the folder",
-            official.kind
+            "set corpus.kind = \"{0}\"{folder}, or {1}",
+            official.kind,
+            if SHIPPED.iter().any(|(name, _)| *name == official.kind) {
+                format!(
+                    "run the pipeline of that corpus: ser init {}",
+                    official.kind
+                )
+            } else {
+                "let ser corpus init write a pipeline for the folder".to_owned()
+            }
         ));
     }
     let mut counts: BTreeMap<Reason, usize> = BTreeMap::new();

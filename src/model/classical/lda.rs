@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cholesky::Cholesky;
 use super::coupling::best_exponent;
-use super::logistic::softmax_of_scores;
+use super::logistic::{linear_scores, softmax_of_scores};
 use super::{
     CalibrationWords, Classical, ClassicalModel, FitContext, FitError, Settings, TrainingSet,
     ValidParams, fit_checked,
@@ -137,7 +137,7 @@ impl<'a> Fit<&'a Part<Training>, ArrayView1<'a, usize>, FitError> for ValidParam
                         all.iter().partition(|row| folds[**row] == fold);
                     let linear = fit_rows(x, &y, classes.len(), &rest, shrinkage, cancel)?;
                     for row in judged.into_iter().filter(|row| !train.is_copy(*row)) {
-                        let mut row_scores = score(x.row(row), &linear.0, &linear.1);
+                        let mut row_scores = linear_scores(x.row(row), &linear.0, &linear.1);
                         let max = row_scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                         row_scores.iter_mut().for_each(|score| *score -= max);
                         scores.push(row_scores);
@@ -157,17 +157,6 @@ impl<'a> Fit<&'a Part<Training>, ArrayView1<'a, usize>, FitError> for ValidParam
             exponent,
         })
     }
-}
-
-/// Scores of all classes.
-fn score(row: &[f32], weights: &[f64], intercepts: &[f64]) -> Vec<f64> {
-    let mut scores = intercepts.to_vec();
-    for (value, weights) in row.iter().zip(weights.chunks_exact(intercepts.len())) {
-        for (score, weight) in scores.iter_mut().zip(weights) {
-            *score += f64::from(*value) * weight;
-        }
-    }
-    scores
 }
 
 /// Of the rows that `rows` names, with classes from 0 to `k - 1`; a class without a row among them
@@ -298,7 +287,7 @@ impl PredictInplace<Matrix, Array2<f32>> for Lda {
     fn predict_inplace(&self, x: &Matrix, y: &mut Array2<f32>) {
         let exponent = self.exponent.unwrap_or(1.0);
         for (i, mut out) in y.rows_mut().into_iter().enumerate() {
-            let mut scores = score(x.row(i), &self.weights, &self.intercepts);
+            let mut scores = linear_scores(x.row(i), &self.weights, &self.intercepts);
             scores.iter_mut().for_each(|score| *score *= exponent);
             for (&class, p) in self.classes.iter().zip(softmax_of_scores(&scores)) {
                 out[class] = p;

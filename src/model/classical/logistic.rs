@@ -249,6 +249,17 @@ impl Logistic {
     }
 }
 
+/// Scores of all classes, by weights `[features, classes]` and intercepts.
+pub(super) fn linear_scores(row: &[f32], weights: &[f64], intercepts: &[f64]) -> Vec<f64> {
+    let mut scores = intercepts.to_vec();
+    for (&value, weights) in row.iter().zip(weights.chunks_exact(intercepts.len())) {
+        for (score, weight) in scores.iter_mut().zip(weights) {
+            *score += f64::from(value) * weight;
+        }
+    }
+    scores
+}
+
 /// The softmax of the scores of a row, shifted in double precision.
 pub(super) fn softmax_of_scores(scores: &[f64]) -> Vec<f32> {
     let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -260,16 +271,7 @@ pub(super) fn softmax_of_scores(scores: &[f64]) -> Vec<f32> {
 impl PredictInplace<Matrix, Array2<f32>> for Logistic {
     fn predict_inplace(&self, x: &Matrix, y: &mut Array2<f32>) {
         for (i, mut out) in y.rows_mut().into_iter().enumerate() {
-            let mut logits = self.intercepts.clone();
-            for (&value, weights) in x
-                .row(i)
-                .iter()
-                .zip(self.weights.chunks_exact(self.classes.len()))
-            {
-                for (logit, weight) in logits.iter_mut().zip(weights) {
-                    *logit += f64::from(value) * weight;
-                }
-            }
+            let logits = linear_scores(x.row(i), &self.weights, &self.intercepts);
             for (&class, p) in self.classes.iter().zip(softmax_of_scores(&logits)) {
                 out[class] = p;
             }

@@ -154,6 +154,32 @@ fn check(command: &str) -> Result<(), String> {
     }
 }
 
+/// make has variables of its own, such as `AS`, which must not reach the program.
+#[test]
+fn make_passes_on_what_it_is_told_and_nothing_else() {
+    let passed = |told: &[&str]| {
+        let mut make = Command::new("make");
+        make.arg("-n").args(told).current_dir(repository());
+        for own in ["AS", "DATASET", "EPOCHS", "JOBS", "MAKEFLAGS"] {
+            make.env_remove(own);
+        }
+        let line = Ran::from(make.output().unwrap()).ok().stdout;
+        let (_, passed) = line.split_once(" -- ").unwrap();
+        passed.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(passed(&["train", "DATASET=ravdess"]), "train ravdess");
+    assert_eq!(
+        passed(&[
+            "all",
+            "DATASET=demo",
+            "EPOCHS=2",
+            "AS=mine",
+            "EXPERIMENT=quick"
+        ]),
+        "run demo --set train.epochs=2 --as 'mine' --experiment quick"
+    );
+}
+
 #[test]
 fn every_command_of_the_documentation_is_one() {
     let mut n = 0;
