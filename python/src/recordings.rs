@@ -138,6 +138,9 @@ fn settings(set: &str, encoder: Option<&Path>) -> Result<FeatureSettings> {
             let usage = Usage {
                 padding: Default::default(),
                 windows: 30,
+                normalize: None,
+                output: None,
+                frames: None,
             };
             let name = EncoderName::new("encoder").ok_or_else(unknown)?;
             let source = Arc::new(Source::new(name, folder, usage));

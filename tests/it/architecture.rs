@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const BASE: &[&str] = &[
     "error", "escape", "cancel", "files", "foreign", "linalg", "rng", "stats", "skipped", "text",
@@ -198,4 +199,43 @@ fn mod_files_only_declare_and_re_export() {
         with_code.is_empty(),
         "mod.rs files that hold code: {with_code:?}"
     );
+}
+
+/// Each library with its features, as the resolver has it for a build with these edges.
+fn libraries(arguments: &[&str]) -> BTreeSet<String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["tree", "--locked", "--offline", "--prefix", "none"])
+        .args(["--format", "{p} {f}"])
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines()
+        .map(|line| line.trim_end_matches(" (*)").to_owned())
+        .collect()
+}
+
+/// A feature that tests or the Python module alone turn on compiles polars, arrow or burn twice.
+#[test]
+fn the_program_its_tests_and_the_python_module_share_their_libraries() {
+    let program = libraries(&["--edges", "normal"]);
+    assert!(program.iter().any(|library| library.starts_with("polars ")));
+    for other in [
+        ["--edges", "normal,dev", "--package", "ser"],
+        ["--edges", "normal", "--package", "ser-python"],
+    ] {
+        let lacking: Vec<String> = program.difference(&libraries(&other)).cloned().collect();
+        let own = |library: &String| library.starts_with("ser v");
+        assert!(
+            lacking.iter().all(own),
+            "{other:?} has other features of {lacking:#?}"
+        );
+    }
 }
