@@ -96,7 +96,16 @@ pub fn results(results: &Results, args: &Args) -> Result<()> {
     {
         return Err(nothing(results, &names, &found));
     }
-    let text = report::results(&found, env!("CARGO_PKG_VERSION"));
+    let picture = results.output.as_deref().and_then(|output| {
+        Some((
+            output.with_extension("svg"),
+            report::results_picture(&found)?,
+        ))
+    });
+    let link = picture
+        .as_ref()
+        .and_then(|(path, _)| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let text = report::results(&found, env!("CARGO_PKG_VERSION"), link.as_deref());
     let json = args.global.json;
     let Some(output) = &results.output else {
         return print(
@@ -109,6 +118,10 @@ pub fn results(results: &Results, args: &Args) -> Result<()> {
         );
     };
     check(output, &found)?;
+    if let Some((path, picture)) = &picture {
+        check_picture(path)?;
+        write_atomically(path, picture.as_bytes())?;
+    }
     write_atomically(output, text.as_bytes())?;
     let path = output.display().to_string();
     print(&if json {
@@ -116,6 +129,19 @@ pub fn results(results: &Results, args: &Args) -> Result<()> {
     } else {
         format!("results: {path}")
     })
+}
+
+/// Refuses to replace a picture of somebody else.
+fn check_picture(path: &Path) -> Result<()> {
+    let is_own = |text: Vec<u8>| String::from_utf8_lossy(&text).contains(report::RESULTS_PICTURE);
+    match std::fs::read(path).map(is_own) {
+        Ok(false) => Err(Error::usage(format!(
+            "{} is there, and is nothing that `ser results` has written",
+            path.display()
+        ))
+        .hint("name another file, or remove that one first")),
+        _ => Ok(()),
+    }
 }
 
 /// What runs a pipeline or a variant of it.

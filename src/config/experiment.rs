@@ -151,8 +151,6 @@ fn requirements_schema(generator: &mut SchemaGenerator) -> Schema {
 
 /// Kinds of models that are trained in epochs.
 const NETWORKS: [&str; 4] = ["cnn", "perceptron", "temporal", "weighted-sum"];
-/// Kinds of models that have settings to search.
-const SEARCHED: [&str; 5] = ["svm", "logistic", "lda", "random-forest", "knn"];
 /// Keys that say how a model is trained, which an ensemble is not.
 const OF_TRAINING: [&str; 7] = [
     "inputs",
@@ -198,13 +196,22 @@ pub(super) fn ruled_out(section: &Section<'_>, key: &str) -> Option<Refusal> {
             format!("`train` is for networks; a model of kind `{kind}` is not trained in epochs"),
             "remove it, or choose model = { kind = \"cnn\", … }".to_owned(),
         ),
-        "search" if !SEARCHED.contains(&kind) => (
+        "search" if kind == "majority" => (
             format!("`search` is not for this model ({kind})"),
-            format!("models that can be searched: {}", SEARCHED.join(", ")),
+            "nothing changes it: remove `search` from this experiment".to_owned(),
+        ),
+        "search" if section.section("train").is_some_and(stops_early) => (
+            "`search` is not for a network with early stopping, whose validation part the inner folds lack"
+                .to_owned(),
+            "remove one of the two, and give the number of epochs".to_owned(),
         ),
         _ => return None,
     };
     Some(Refusal { why, hint })
+}
+
+fn stops_early(train: Section<'_>) -> bool {
+    train.read("patience").is_some_and(|epochs: u64| epochs > 0)
 }
 
 fn input_ruled_out(inputs: &Section<'_>, key: &str) -> Option<Refusal> {

@@ -48,7 +48,8 @@ pub struct Search {
     pub metric: SearchMetric,
     /// From 2 to 1000 candidates out of lists under `model.c`, `model.gamma`, `model.k`,
     /// `model.trees`, `model.max_depth`, `model.shrinkage`, `inputs.log_mel`, `inputs.layer` and
-    /// `inputs.pooling`; the model's own value holds where there is no list.
+    /// `inputs.pooling`; the model's own value holds where there is no list. Networks have lists of
+    /// `inputs` alone.
     pub grid: Grid,
 }
 

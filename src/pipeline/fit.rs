@@ -1,5 +1,7 @@
 //! The fit of an experiment's model to training rows.
 
+use std::path::Path;
+
 use super::inputs::Job;
 use crate::config::ModelSettings;
 use crate::error::{Error, Result};
@@ -117,6 +119,36 @@ fn fit_network(
     validation: Option<&Part<Validation>>,
     context: &Context,
 ) -> Result<Fitted> {
+    let epochs = job.experiment.train.epochs as u64;
+    let mut on_epoch = |epoch: &EpochRecord| {
+        let watched = epoch
+            .validation_accuracy
+            .map(|a| format!(", validation {:.1} %", a * 100.0))
+            .unwrap_or_default();
+        let loss = format!("loss {:.3}{watched}", epoch.train_loss);
+        context.progress(epoch.epoch as u64, epochs, "epochs", loss);
+    };
+    let checkpoint = context.scratch.join("checkpoint");
+    let parts = (train, validation);
+    train_network(job, parts, Some(&checkpoint), context, &mut on_epoch)
+}
+
+/// Fits the network of an experiment to training rows alone, without a checkpoint: one of many fits.
+pub(super) fn fit_inner_network(
+    job: &Job,
+    train: &Part<Training>,
+    context: &Context,
+) -> Result<Fitted> {
+    train_network(job, (train, None), None, context, &mut |_| {})
+}
+
+fn train_network(
+    job: &Job,
+    (train, validation): (&Part<Training>, Option<&Part<Validation>>),
+    checkpoint: Option<&Path>,
+    context: &Context,
+    on_epoch: &mut dyn FnMut(&EpochRecord),
+) -> Result<Fitted> {
     let (n_features, n_classes) = (train.x().cols(), train.n_classes());
     let layers = job
         .experiment
@@ -129,31 +161,17 @@ fn fit_network(
         n_features,
         n_classes,
     };
-    let settings = &job.experiment.train;
-    let checkpoint = context.scratch.join("checkpoint");
-    let mut on_epoch = |epoch: &EpochRecord| {
-        let watched = epoch
-            .validation_accuracy
-            .map(|a| format!(", validation {:.1} %", a * 100.0))
-            .unwrap_or_default();
-        context.progress(
-            epoch.epoch as u64,
-            settings.epochs as u64,
-            "epochs",
-            format!("loss {:.3}{watched}", epoch.train_loss),
-        );
-    };
     let trained = model::train(
         &TrainJob {
             spec: &spec,
-            settings,
+            settings: &job.experiment.train,
             train,
             validation,
             seed: job.seed,
-            checkpoint: Some(&checkpoint),
+            checkpoint,
         },
         context.cancel,
-        &mut on_epoch,
+        on_epoch,
     )?;
     if let Some(why) = trained.ignored_checkpoint {
         context.warn(format!("a checkpoint was not used: {why}"));

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use super::fit::is_standardised;
+use super::fit::{fit_inner_network, is_standardised};
 use super::inputs::{Job, Rows, variants};
 use super::windows::Unit;
 use crate::config::{Candidate, Experiment, ModelSettings, Search, SearchMetric};
-use crate::error::{Error, Result};
-use crate::evaluation::Scores;
-use crate::model::{FitContext, PairwiseDistances};
+use crate::error::Result;
+use crate::evaluation::{Scores, argmax};
+use crate::model::{FitContext, NetSpec, PairwiseDistances};
 use crate::orchestrator::Context;
 use crate::report::{SearchSection, TriedSetting};
 use crate::split::{Grouping, Part, Parts, Training, Validation};
@@ -149,20 +149,36 @@ fn judge(
     shared: Option<&PairwiseDistances>,
     context: &Context,
 ) -> Result<Judgement> {
-    let settings = candidate
-        .model
-        .classical()
-        .ok_or_else(|| Error::internal("a model that is not classical was to be searched"))?;
-    let model = settings.fit(
-        fitted,
-        FitContext {
-            seed: job.seed,
-            standardised: is_standardised(&candidate.inputs),
-            distances: shared,
-            ..FitContext::new(context.cancel)
-        },
-    )?;
-    let predicted = model.classes(judged.x())?;
+    let predicted = match candidate.model.classical() {
+        Some(settings) => {
+            let context = FitContext {
+                seed: job.seed,
+                standardised: is_standardised(&candidate.inputs),
+                distances: shared,
+                ..FitContext::new(context.cancel)
+            };
+            settings.fit(fitted, context)?.classes(judged.x())?
+        }
+        None => {
+            let experiment = &Experiment {
+                inputs: candidate.inputs,
+                ..job.experiment.clone()
+            };
+            let network = fit_inner_network(&Job { experiment, ..*job }, fitted, context)?;
+            let (n_features, n_classes) = (fitted.x().cols(), fitted.n_classes());
+            let layers = network.layers;
+            let spec = || NetSpec {
+                layers,
+                n_features,
+                n_classes,
+            };
+            let probabilities = network
+                .weights
+                .classifier(spec)?
+                .probabilities(judged.x())?;
+            probabilities.chunks(n_classes).map(argmax).collect()
+        }
+    };
     Ok(judged.y().iter().copied().zip(predicted).collect())
 }
 

@@ -23,6 +23,7 @@ mod explain;
 #[cfg(test)]
 mod fixture;
 mod gallery;
+mod headline;
 pub mod html;
 mod imports;
 mod index;
@@ -62,7 +63,10 @@ pub use data::{
     CorpusSection, ExperimentSection, FoldSection, OfWindows, PipelineReport, SearchSection,
     StepSection, TestedUtterance, TriedSetting,
 };
+pub use headline::RESULTS_PICTURE;
 pub use index::write_index;
-pub use results::{RESULTS_HEAD, ResultsExperiment, ResultsPipeline, read as read_report, results};
+pub use results::{
+    RESULTS_HEAD, ResultsExperiment, ResultsPipeline, read as read_report, results, results_picture,
+};
 pub use run::{RUN_PAGE, RunPage, RunTask, write_run};
 pub use write::write;

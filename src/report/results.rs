@@ -13,6 +13,7 @@ use crate::transform::BALANCED_SPEAKERS;
 
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
+use super::headline;
 use super::html::percent;
 use super::index;
 use super::leak;
@@ -70,7 +71,9 @@ pub fn read(folder: &Path) -> Result<Option<PipelineReport>> {
 }
 
 /// The text of RESULTS.md: a pure function of its arguments, with no time of day in it.
-pub fn results(pipelines: &[ResultsPipeline], version: &str) -> String {
+///
+/// `picture` is where [`results_picture`] lies, as the text links to it.
+pub fn results(pipelines: &[ResultsPipeline], version: &str, picture: Option<&str>) -> String {
     let mut out = RESULTS_HEAD.to_owned();
     out.push_str(&format!(
         "Written by `ser results` (ser {version}) and never by hand: change a pipeline file, run it with `ser run`, and write this file again.\n\n"
@@ -84,15 +87,37 @@ pub fn results(pipelines: &[ResultsPipeline], version: &str) -> String {
          figures stand apart, each in its own protocol: P is from the publication itself, R from a re-implementation or a later paper, I \
          inferred here. How all of it is computed stands in docs/protocols.md, which comes with the source of ser.\n",
     ));
-    for pipeline in pipelines {
-        of_pipeline(&mut out, pipeline);
+    out.push_str(&headline::table(&headline::lines(pipelines), picture));
+    for (at, pipeline) in pipelines.iter().enumerate() {
+        of_pipeline(&mut out, at + 1, pipeline);
     }
     out
 }
 
-fn of_pipeline(out: &mut String, pipeline: &ResultsPipeline) {
+/// The first table of the text as an SVG file; `None` without a result on recorded speech.
+pub fn results_picture(pipelines: &[ResultsPipeline]) -> Option<String> {
+    headline::picture(&headline::lines(pipelines))
+}
+
+/// The experiments with a result, each with its section of the report; of an experiment between two
+/// corpora, with those of its directions.
+pub(super) fn finished(
+    pipeline: &ResultsPipeline,
+) -> impl Iterator<Item = (&ResultsExperiment, &ExperimentSection)> {
+    let sections = || pipeline.report.iter().flat_map(|r| &r.experiments);
+    let experiments = pipeline.experiments.iter();
+    experiments
+        .filter(|experiment| experiment.lacks.is_none())
+        .flat_map(move |experiment| {
+            sections()
+                .filter(|one| one.experiment() == experiment.name && one.pooled.is_some())
+                .map(move |section| (experiment, section))
+        })
+}
+
+fn of_pipeline(out: &mut String, at: usize, pipeline: &ResultsPipeline) {
     out.push_str(&format!(
-        "\n## {}\n\nPipeline file: `{}`.\n",
+        "\n<a id=\"corpus-{at}\"></a>\n\n## {}\n\nPipeline file: `{}`.\n",
         text(&pipeline.title),
         code(&pipeline.file)
     ));
@@ -100,21 +125,7 @@ fn of_pipeline(out: &mut String, pipeline: &ResultsPipeline) {
     if let Some(report) = &pipeline.report {
         about_corpus(out, report, generated);
     }
-    let done: Vec<(&ResultsExperiment, &ExperimentSection)> = pipeline
-        .experiments
-        .iter()
-        .filter(|experiment| experiment.lacks.is_none())
-        .flat_map(|experiment| {
-            let sections = pipeline
-                .report
-                .iter()
-                .flat_map(|report| &report.experiments);
-            let its = sections.filter(|section| {
-                section.experiment() == experiment.name && section.pooled.is_some()
-            });
-            its.map(move |section| (experiment, section))
-        })
-        .collect();
+    let done: Vec<(&ResultsExperiment, &ExperimentSection)> = finished(pipeline).collect();
     let other_task = pipeline
         .report
         .as_ref()
@@ -173,7 +184,7 @@ fn of_pipeline(out: &mut String, pipeline: &ResultsPipeline) {
 }
 
 /// A heading within a line.
-fn lower_first(heading: &str) -> String {
+pub(super) fn lower_first(heading: &str) -> String {
     let (first, rest) = heading.split_at_checked(1).unwrap_or(("", heading));
     first.to_lowercase() + rest
 }
@@ -509,7 +520,7 @@ mod tests {
             command: "ser run pipelines/p.toml --experiment other".into(),
             lacks: Some("not run".into()),
         });
-        let text = results(&[given], "9.9");
+        let text = results(&[given], "9.9", None);
         let place = |words: &str| {
             text.find(words)
                 .unwrap_or_else(|| panic!("no `{words}` in\n{text}"))
@@ -568,7 +579,7 @@ mod tests {
     #[test]
     fn doubtful_intervals_and_leaks_are_marked() {
         let mut report = fixture::recorded();
-        assert!(!results(&[pipeline(report.clone())], "1").contains("too narrow"));
+        assert!(!results(&[pipeline(report.clone())], "1", None).contains("too narrow"));
         report.overrides = vec!["train.epochs=1".into()];
         let one = &mut report.experiments[1];
         one.uncertainty.intervals.as_mut().unwrap().units = 4;
@@ -580,7 +591,7 @@ mod tests {
             shared_units: 3,
             ..Default::default()
         });
-        let text = results(&[pipeline(report)], "1");
+        let text = results(&[pipeline(report)], "1", None);
         let row = text
             .lines()
             .find(|line| line.starts_with("| Speaker-independent:"))
@@ -600,7 +611,7 @@ mod tests {
 
     #[test]
     fn a_generated_corpus_stands_beside_nothing() {
-        let text = results(&[pipeline(fixture::generated())], "1");
+        let text = results(&[pipeline(fixture::generated())], "1", None);
         assert!(
             text.contains("Generated by a program")
                 && !text.contains("EmoBox")
@@ -611,7 +622,7 @@ mod tests {
 
     #[test]
     fn nothing_from_the_data_becomes_markup() {
-        let text = results(&[pipeline(fixture::hostile())], "1");
+        let text = results(&[pipeline(fixture::hostile())], "1", None);
         assert!(!text.contains("<script") && !text.contains("<b onload"));
         assert!(
             text.lines()

@@ -570,3 +570,49 @@ fn an_onnx_file_that_cannot_be_used_ends_the_run_before_anything_is_computed() {
     project.write("encoders/model.onnx", &whole[..whole.len() / 2]);
     edited("layer = 1", "layer = 1").fails(4, &["model.onnx", "cut short"]);
 }
+
+#[test]
+fn the_layer_of_a_network_is_chosen_within_the_training_part() {
+    let project = project();
+    let network = |name: &str, inputs: &str, more: &str| {
+        format!(
+            "[[experiment]]\nname = \"{name}\"\nprotocol = {{ kind = \"group-kfold\", folds = 2 }}\ninputs = {{ set = \"tiny\", scaler = \"standard\"{inputs} }}\n\
+             model = {{ kind = \"perceptron\", hidden = 8 }}\ntrain = {{ epochs = 3, batch_size = 8 }}\n{more}\n"
+        )
+    };
+    let head = EXPERIMENTS.split_once("[[experiment]]").unwrap().0;
+    let search = "search = { folds = 2, grid = { inputs.layer = [0, 2] } }";
+    let all = [
+        network("searched", "", search),
+        network("layer-0", ", layer = 0", ""),
+        network("layer-2", ", layer = 2", ""),
+    ];
+    project.pipeline("small", &pipeline(&(head.to_owned() + &all.concat())));
+    project.ser(&["run", "small", "-q"]).ok();
+    for fold in ["fold-00-seed-0", "fold-01-seed-0"] {
+        let weights = |name: &str| {
+            project.read(&format!(
+                "data/models/small/{name}/{fold}/model.safetensors"
+            ))
+        };
+        let card = project.read(&format!("data/models/small/searched/{fold}/README.md"));
+        let card = String::from_utf8(card).unwrap();
+        let chosen = if card.contains("search.chosen: inputs.layer=0") {
+            "layer-0"
+        } else {
+            assert!(card.contains("search.chosen: inputs.layer=2"), "{card}");
+            "layer-2"
+        };
+        assert_eq!(weights("searched"), weights(chosen));
+    }
+    let stopping = network("searched", "", &format!("validation = 0.2\n{search}"))
+        .replace("batch_size = 8", "batch_size = 8, patience = 1");
+    project.pipeline("small", &pipeline(&(head.to_owned() + &stopping)));
+    let refused = project.ser(&["run", "small", "-q"]);
+    assert_eq!(refused.code, 3);
+    assert!(
+        refused.stderr.contains("early stopping"),
+        "{}",
+        refused.stderr
+    );
+}

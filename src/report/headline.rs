@@ -1,0 +1,414 @@
+//! The first table of RESULTS.md and its picture: for each corpus, protocol and setting the
+//! published figures beside the best systems here, without and with a pretrained encoder.
+
+use crate::escape::markdown as text;
+use crate::evaluation::{Interval, Published, Spread};
+use crate::split::TestSpeakers;
+
+use super::compare::{self, Standing};
+use super::data::ExperimentSection;
+use super::html::{Html, percent};
+use super::leak;
+use super::results::{ResultsExperiment, ResultsPipeline, finished, lower_first};
+use super::svg::at;
+
+/// The systems of one corpus that share a protocol and the statement on their test speakers, all
+/// inductive or all transductive.
+pub(super) struct Line<'r> {
+    /// Place of the corpus in the text, from 1 on.
+    corpus: usize,
+    title: &'r str,
+    protocol: &'r str,
+    speakers: TestSpeakers,
+    transductive: bool,
+    /// The best figure of the source that the pipeline file names first.
+    first: Option<&'r Published>,
+    /// The best figure of all other sources.
+    published: Option<&'r Published>,
+    /// The best system without a pretrained encoder.
+    plain: Option<Best<'r>>,
+    /// The best system with one.
+    encoder: Option<Best<'r>>,
+    /// The number of systems that the best were taken from.
+    systems: usize,
+}
+
+/// A system and its UAR.
+struct Best<'r> {
+    title: &'r str,
+    section: &'r ExperimentSection,
+    uar: f64,
+}
+
+/// The lines of all pipelines, in their order; pipelines on generated speech and with overrides have
+/// none.
+pub(super) fn lines(pipelines: &[ResultsPipeline]) -> Vec<Line<'_>> {
+    let mut lines: Vec<Line> = Vec::new();
+    for (at, pipeline) in pipelines.iter().enumerate() {
+        let Some(report) = &pipeline.report else {
+            continue;
+        };
+        if compare::generated(report) || !report.overrides.is_empty() {
+            continue;
+        }
+        let published: &[Published] = match compare::other_classes(report) {
+            Some(_) => &[],
+            None => &pipeline.published,
+        };
+        let of_corpus = lines.len();
+        for (experiment, section) in finished(pipeline) {
+            if section.shuffled_labels || leak::of(section).is_some() {
+                continue;
+            }
+            let own = lines[of_corpus..].iter().position(|line| {
+                line.protocol == section.protocol
+                    && line.speakers.place() == section.speakers.place()
+                    && line.transductive == experiment.transductive
+            });
+            let line = own.unwrap_or_else(|| {
+                lines.push(Line::new(at + 1, pipeline, experiment, section, published));
+                lines.len() - 1 - of_corpus
+            });
+            lines[of_corpus + line].take(experiment, section);
+        }
+        lines[of_corpus..]
+            .sort_by_key(|line| (line.speakers.place(), line.protocol, line.transductive));
+    }
+    lines
+}
+
+impl<'r> Line<'r> {
+    fn new(
+        corpus: usize,
+        pipeline: &'r ResultsPipeline,
+        experiment: &ResultsExperiment,
+        section: &'r ExperimentSection,
+        published: &'r [Published],
+    ) -> Self {
+        let first = published.first().map(|figure| figure.source.as_str());
+        let best = |is_first: bool| {
+            published
+                .iter()
+                .filter(|figure| (Some(figure.source.as_str()) == first) == is_first)
+                .filter(|figure| {
+                    matches!(
+                        compare::standing(section, figure),
+                        Standing::Comparable { .. }
+                    )
+                })
+                .max_by(|a, b| value(a).total_cmp(&value(b)))
+        };
+        Line {
+            corpus,
+            title: &pipeline.title,
+            protocol: &section.protocol,
+            speakers: section.speakers,
+            transductive: experiment.transductive,
+            first: best(true),
+            published: best(false),
+            plain: None,
+            encoder: None,
+            systems: 0,
+        }
+    }
+
+    fn take(&mut self, experiment: &'r ResultsExperiment, section: &'r ExperimentSection) {
+        let Some(pooled) = &section.pooled else {
+            return;
+        };
+        self.systems += 1;
+        let uar = over_seeds(section, "uar").unwrap_or(pooled.uar);
+        let place = match section.encoders.is_empty() {
+            true => &mut self.plain,
+            false => &mut self.encoder,
+        };
+        if place.as_ref().is_none_or(|best| uar > best.uar) {
+            *place = Some(Best {
+                title: &experiment.title,
+                section,
+                uar,
+            });
+        }
+    }
+
+    fn setting(&self) -> &'static str {
+        match self.transductive {
+            true => "transductive",
+            false => "inductive",
+        }
+    }
+}
+
+/// UAR, or accuracy where no UAR was published.
+fn value(figure: &Published) -> f64 {
+    figure.uar.or(figure.accuracy).unwrap_or(0.0)
+}
+
+/// The mean over seeds, where there are several.
+fn over_seeds(section: &ExperimentSection, metric: &str) -> Option<f64> {
+    let Spread { mean, .. } = section.uncertainty.over_seeds.get(metric)?;
+    (compare::seeds(section).len() > 1).then_some(*mean)
+}
+
+fn interval(section: &ExperimentSection) -> Option<Interval> {
+    section
+        .uncertainty
+        .intervals
+        .as_ref()
+        .map(|found| found.uar)
+}
+
+/// The table in Markdown, with what must be known to read it; empty without a result.
+pub(super) fn table(lines: &[Line], picture: Option<&str>) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut out = "\n## At a glance\n\n".to_owned();
+    out.push_str(
+        "UAR in per cent with its 95 % interval over speakers; of published figures without a UAR the accuracy, marked WA. A best system here \
+         is the best of all that were measured in its row, by the very figure that is shown, which is a little too high for that reason. A published \
+         figure stands in a row whose test speakers and setting are of its kind, most in other folds than ours. Encoder: a pretrained speech encoder, trained \
+         on much more speech than the corpus. Systems that were trained on recordings that they are tested on are not here.\n\n",
+    );
+    out.push_str("| corpus | protocol | setting | reproduced | best published | best here, no encoder | best here, with an encoder |\n");
+    out.push_str("|---|---|---|---|---|---|---|\n");
+    for line in lines {
+        out.push_str(&format!(
+            "| [{}](#corpus-{}) | {}: {} | {} | {} | {} | {} | {} |\n",
+            text(line.title),
+            line.corpus,
+            text(line.protocol),
+            lower_first(line.speakers.heading()),
+            line.setting(),
+            theirs(line.first),
+            theirs(line.published),
+            ours(line.plain.as_ref()),
+            ours(line.encoder.as_ref()),
+        ));
+    }
+    if let Some(picture) = picture {
+        out.push_str(&format!(
+            "\n![The table above as a picture: UAR of the published and of the best systems]({picture})\n"
+        ));
+    }
+    out
+}
+
+fn theirs(figure: Option<&Published>) -> String {
+    let Some(figure) = figure else {
+        return "–".to_owned();
+    };
+    let unit = if figure.uar.is_some() { "" } else { " WA" };
+    format!(
+        "{}{unit} ({}, {})",
+        percent(value(figure)),
+        text(&figure.system),
+        text(&figure.source)
+    )
+}
+
+fn ours(best: Option<&Best>) -> String {
+    let Some(best) = best else {
+        return "–".to_owned();
+    };
+    let ends = interval(best.section)
+        .map(|Interval { low, high }| format!(" [{}, {}]", percent(low), percent(high)));
+    format!(
+        "**{}**{} ({})",
+        percent(best.uar),
+        ends.unwrap_or_default(),
+        text(best.title)
+    )
+}
+
+/// The title of the picture, by which it is known again.
+pub const RESULTS_PICTURE: &str = "UAR of published systems and of the best systems here";
+
+const ROW: f64 = 34.0;
+const TOP: f64 = 64.0;
+const NAMES: f64 = 470.0;
+const WIDTH: f64 = 1000.0;
+/// Inlined, since the picture stands alone; readable on a light and on a dark page.
+const STYLE: &str = "svg{background:#fff}text{font:13px sans-serif;fill:#222}.axis{stroke:#ddd}.plain{fill:#666}.plain-line{stroke:#666;stroke-width:2}\
+.encoder{fill:#0a6ebd}.encoder-line{stroke:#0a6ebd;stroke-width:2}.published{fill:none;stroke:#b3410e;stroke-width:2}";
+
+/// The table as a picture of its own: an SVG file. `None` without a result.
+pub(super) fn picture(lines: &[Line]) -> Option<String> {
+    if lines.is_empty() {
+        return None;
+    }
+    let height = TOP + ROW * lines.len() as f64 + 20.0;
+    let x = |share: f64| NAMES + share * (WIDTH - NAMES - 30.0);
+    let mut h = Html::new();
+    let view = format!("0 0 {} {}", at(WIDTH), at(height));
+    h.open(
+        "svg",
+        &[
+            ("xmlns", "http://www.w3.org/2000/svg"),
+            ("viewBox", &view),
+            ("width", &at(WIDTH)),
+            ("height", &at(height)),
+            ("role", "img"),
+        ],
+    );
+    h.el("title", &[], RESULTS_PICTURE)
+        .el("desc", &[], "One row for each corpus, protocol and setting; the figures stand in the table beside this picture.")
+        .el("style", &[], STYLE);
+    let note = |h: &mut Html, left: f64, top: f64, words: &str| {
+        h.el("text", &[("x", &at(left)), ("y", &at(top))], words);
+    };
+    for (place, class, words) in [
+        (0.0, "published", "published (WA where no UAR is)"),
+        (230.0, "plain", "best here, no encoder"),
+        (410.0, "encoder", "best here, with an encoder"),
+    ] {
+        mark(&mut h, class, 20.0 + place, 18.0, words);
+        note(&mut h, 32.0 + place, 22.0, words);
+    }
+    for tick in 0..=5 {
+        let share = f64::from(tick) / 5.0;
+        let (left, end) = (at(x(share)), at(height - 10.0));
+        h.open(
+            "line",
+            &[
+                ("class", "axis"),
+                ("x1", &left),
+                ("x2", &left),
+                ("y1", "48"),
+                ("y2", &end),
+            ],
+        )
+        .close("line");
+        note(&mut h, x(share) - 8.0, 42.0, &percent_axis(tick));
+    }
+    for (i, line) in lines.iter().enumerate() {
+        let top = TOP + ROW * i as f64;
+        note(&mut h, 10.0, top, line.title);
+        let kind = format!("{}, {}", line.protocol, line.setting());
+        note(&mut h, 10.0, top + 14.0, &kind);
+        for figure in [line.first, line.published].into_iter().flatten() {
+            let words = format!("{}: {}", figure.system, percent(value(figure)));
+            mark(&mut h, "published", x(value(figure)), top, &words);
+        }
+        for (class, best) in [("plain", &line.plain), ("encoder", &line.encoder)] {
+            let Some(best) = best else { continue };
+            if let Some(Interval { low, high }) = interval(best.section) {
+                let y = at(top);
+                h.open(
+                    "line",
+                    &[
+                        ("class", &format!("{class}-line")),
+                        ("x1", &at(x(low))),
+                        ("x2", &at(x(high))),
+                        ("y1", &y),
+                        ("y2", &y),
+                    ],
+                )
+                .close("line");
+            }
+            let words = format!("{}: {}", best.title, percent(best.uar));
+            mark(&mut h, class, x(best.uar), top, &words);
+        }
+    }
+    h.close("svg");
+    Some(h.into_string() + "\n")
+}
+
+fn percent_axis(tick: u32) -> String {
+    format!("{} %", tick * 20)
+}
+
+/// A diamond for published figures, a dot for ours.
+fn mark(h: &mut Html, class: &str, x: f64, y: f64, words: &str) {
+    if class == "published" {
+        let points = [(0.0, -6.0), (6.0, 0.0), (0.0, 6.0), (-6.0, 0.0)]
+            .map(|(dx, dy)| format!("{},{}", at(x + dx), at(y + dy)))
+            .join(" ");
+        h.within("polygon", &[("class", class), ("points", &points)], |h| {
+            h.el("title", &[], words);
+        });
+    } else {
+        let (x, y) = (at(x), at(y));
+        let attributes = [
+            ("class", class),
+            ("cx", x.as_str()),
+            ("cy", y.as_str()),
+            ("r", "5"),
+        ];
+        h.within("circle", &attributes, |h| {
+            h.el("title", &[], words);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+
+    fn pipeline(report: super::super::data::PipelineReport) -> ResultsPipeline {
+        let experiments = report.experiments.iter().map(|section| ResultsExperiment {
+            name: section.name.clone(),
+            title: section.title.clone(),
+            protocol: section.protocol.clone(),
+            inputs: section.inputs.clone(),
+            transductive: false,
+            command: String::new(),
+            lacks: None,
+        });
+        ResultsPipeline {
+            title: report.title.clone(),
+            file: "pipelines/p.toml".into(),
+            experiments: experiments.collect(),
+            published: report.published.clone(),
+            report: Some(report),
+        }
+    }
+
+    #[test]
+    fn a_row_has_the_best_system_of_its_kind_and_published_figures_of_its_kind() {
+        let mut report = fixture::recorded();
+        let unseen = |section: &&mut ExperimentSection| section.protocol == "published-emobox";
+        let section = report.experiments.iter_mut().find(unseen).unwrap();
+        let mut better = section.clone();
+        better.name = "better".into();
+        better.title = "Better".into();
+        better.uncertainty.over_seeds.get_mut("uar").unwrap().mean = 0.987;
+        let mut control = better.clone();
+        control.name = "control".into();
+        control.shuffled_labels = true;
+        report.experiments.extend([better, control]);
+        let given = [pipeline(report)];
+        let lines = lines(&given);
+        let table = table(&lines, Some("RESULTS.svg"));
+        let row = table.lines().find(|line| line.contains("emobox")).unwrap();
+        assert!(
+            row.contains("**98.7**") && row.contains("(Better)"),
+            "{row}"
+        );
+        assert!(
+            row.contains("EmoBox 2024") && !row.contains("Issa"),
+            "{row}"
+        );
+        let shared = table.lines().find(|line| line.contains("stratified"));
+        assert!(shared.unwrap().contains("Issa et al. 2020"), "{table}");
+        assert!(table.contains("](RESULTS.svg)"));
+        let picture = picture(&lines).unwrap();
+        assert_eq!(
+            picture.matches("<circle").count(),
+            lines.len() + 2,
+            "{picture}"
+        );
+    }
+
+    #[test]
+    fn generated_speech_has_no_row_and_nothing_from_the_data_becomes_markup() {
+        assert!(lines(&[pipeline(fixture::generated())]).is_empty());
+        assert_eq!(table(&[], None), "");
+        assert_eq!(picture(&[]), None);
+        let hostile = [pipeline(fixture::hostile())];
+        let lines = lines(&hostile);
+        let text = table(&lines, None) + &picture(&lines).unwrap_or_default();
+        assert!(!text.contains("<script") && !text.contains("<b onload"));
+    }
+}
