@@ -12,9 +12,9 @@ use super::{Exit, print, run, system};
 use crate::audio::Condition;
 use crate::config::{self, CorpusKind, Pipeline};
 use crate::encoder::how_to_get;
-use crate::import::ImportSettings;
 use crate::error::{Error, Kind, Result};
 use crate::history::History;
+use crate::import::ImportSettings;
 
 /// Less free space than this is worth a warning.
 const LITTLE: u64 = 5 << 30;

@@ -15,6 +15,11 @@ fn range(interval: Option<Interval>, text: fn(f64) -> String) -> String {
     })
 }
 
+/// A statement on test speakers in the width of a column: what stands before its colon.
+fn short(phrase: &str) -> &str {
+    phrase.split(": ").next().unwrap_or(phrase)
+}
+
 /// The experiments that have results, the best UAR first, and below them caveats and those that
 /// have none.
 pub fn results(lines: &[ExperimentLine]) -> Vec<String> {
@@ -33,7 +38,7 @@ pub fn results(lines: &[ExperimentLine]) -> Vec<String> {
     let row = |line: &&ExperimentLine| {
         [
             line.experiment.clone(),
-            line.speakers.phrase(),
+            short(&line.speakers.phrase()).to_owned(),
             share(line.accuracy),
             share(line.uar),
             range(line.uar_interval, percent),
@@ -47,7 +52,9 @@ pub fn results(lines: &[ExperimentLine]) -> Vec<String> {
         false => aligned(&rows, &[2, 3, 4, 5]),
     };
     for line in &best {
-        let caveats = line.caveats().into_iter();
+        let phrase = line.speakers.phrase();
+        let whole = (short(&phrase) != phrase).then_some(phrase);
+        let caveats = whole.into_iter().chain(line.caveats());
         out.extend(caveats.map(|caveat| format!("  {}: {caveat}", line.experiment)));
     }
     let others = lines.iter().filter(|line| line.uar.is_none());

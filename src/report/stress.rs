@@ -15,8 +15,8 @@ use super::uncertainty::ENOUGH_SPEAKERS;
 use crate::escape::markdown as escape;
 use crate::evaluation::{Interval, Resampled, Robustness};
 
-const LEFT: f64 = 225.0;
-const RIGHT: f64 = 600.0;
+const LEFT: f64 = 262.0;
+const RIGHT: f64 = 620.0;
 const ROW: f64 = 24.0;
 const HEAD: f64 = 24.0;
 
@@ -130,9 +130,8 @@ fn table(h: &mut Html, experiment: &ExperimentSection, id: &str) {
         numbers("UAR\u{a0}%"),
         numbers("95\u{a0}% interval"),
         numbers("Drop, points"),
-        numbers("95\u{a0}% interval of the drop"),
+        numbers("95\u{a0}% of the drop"),
         numbers("p, Holm"),
-        numbers("WA\u{a0}%"),
         numbers("Predictions"),
     ];
     let rows = html! {
@@ -140,7 +139,7 @@ fn table(h: &mut Html, experiment: &ExperimentSection, id: &str) {
             tr {
                 th scope="row" { (one.title) }
                 @if let Some(why) = &one.left_out {
-                    td.w colspan="7" { "left out: " (why) }
+                    td.w colspan="6" { "left out: " (why) }
                 } @else {
                     (number_cell(percent(one.uar), one.uar))
                     @match &one.intervals {
@@ -155,7 +154,6 @@ fn table(h: &mut Html, experiment: &ExperimentSection, id: &str) {
                         None => { td.n { "–" } }
                     }
                     (number_cell(p_value(one.p_holm), one.p_holm))
-                    (number_cell(percent(one.accuracy), one.accuracy))
                     @let lost = match one.lost {
                         0 => String::new(),
                         lost => format!(", {} without features", count(lost as usize)),
