@@ -3,7 +3,10 @@
 mod adts;
 pub mod augment;
 mod budget;
+mod codec;
+mod condition;
 mod decode;
+pub mod disturb;
 mod format;
 mod headers;
 mod input;
@@ -22,6 +25,7 @@ mod wav;
 mod windows;
 
 pub use budget::{Budget, Permit, memory_needed};
+pub use condition::Condition;
 pub use decode::{
     Audio, Shape, Take, decode, decode_blocks, decode_blocks_of_bytes, decode_bytes, decode_sound,
     decode_sound_of_bytes, measure,

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 pub use super::predict::Predict;
 use super::system;
+use crate::audio::Condition;
 use crate::corpus::propose::Place;
 use crate::encoder::{ENCODERS, ENDPOINT};
 use crate::model::Device;
@@ -70,6 +71,9 @@ pub enum Command {
     Report(Run),
     /// Run up to the report, and compute the importance of features
     Explain(Run),
+    /// Run up to the report, and test the models on changed recordings: noise, a narrow band,
+    /// codecs, level, speed
+    Stress(Stress),
     /// Show which tasks would run, and why
     Plan(Run),
     /// List what was run, the latest first
@@ -99,6 +103,8 @@ pub enum Command {
     Encoders(EncodersArgs),
     /// Show a report in the browser
     Open(Open),
+    /// Serve reports to a browser on this machine or, through a tunnel, on another
+    Serve(Serve),
     /// Look at what ser needs and has here, and say what to do
     Doctor(Doctor),
     /// Print the JSON Schema of pipeline files, with which an editor completes and checks keys
@@ -194,6 +200,17 @@ pub struct Run {
     /// With `plan` or `--dry-run`: show what waits for what, as text or for Graphviz
     #[arg(long, value_enum, value_name = "FORMAT", num_args = 0..=1, default_missing_value = "text")]
     pub dag: Option<Dag>,
+}
+
+/// Which pipelines, under which conditions.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Stress {
+    /// Which pipelines.
+    #[command(flatten)]
+    pub run: Run,
+    /// Conditions, separated by commas; without it all but `clean`, which changes nothing
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = PossibleValuesParser::new(Condition::ALL.map(Condition::name)))]
+    pub conditions: Vec<String>,
 }
 
 /// Where tasks run.
@@ -530,6 +547,17 @@ pub struct Open {
     /// Folder of the reports
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub reports_dir: PathBuf,
+}
+
+/// Which report, and where it can be reached.
+#[derive(Debug, clap::Args)]
+pub struct Serve {
+    /// Which report.
+    #[command(flatten)]
+    pub place: Open,
+    /// Port of the loopback address; 0 for any that is free
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub port: u16,
 }
 
 /// What is looked at.

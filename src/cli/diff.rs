@@ -91,6 +91,8 @@ pub fn diff(diff: &Diff, args: &Args) -> Result<()> {
         show_figures(&figures, &a, &b)?;
     } else {
         show_contents(&figures, &a, &b)?;
+        let others = candidates(&history, [&a, &b], &host)?;
+        others.iter().try_for_each(|line| print(line))?;
     }
     compared
         .iter()
@@ -271,6 +273,51 @@ fn show_contents(figures: &[Figure], a: &Run, b: &Run) -> Result<()> {
     };
     print(&of(a, |figure| figure.a.is_some()))?;
     print(&of(b, |figure| figure.b.is_some()))
+}
+
+/// Runs among which others are looked for.
+const LOOKED_AT: usize = 100;
+
+/// Of each of two runs that share nothing, the latest other run with which it shares a figure, as the
+/// command that compares them.
+fn candidates(history: &History, of: [&Run; 2], host: &str) -> Result<Vec<String>> {
+    let keys = |run: &Run| -> Result<BTreeSet<(String, String)>> {
+        let metrics = history.metrics(run.id)?.into_iter();
+        Ok(metrics.map(|m| (m.experiment, m.protocol)).collect())
+    };
+    let mut lines = Vec::new();
+    let runs = history.runs(None, LOOKED_AT, host)?;
+    for one in of {
+        let own = keys(one)?;
+        for other in runs
+            .iter()
+            .filter(|run| of.iter().all(|one| one.id != run.id))
+        {
+            let shared: Vec<String> = (own.intersection(&keys(other)?))
+                .map(|(experiment, protocol)| format!("{experiment} ({protocol})"))
+                .collect();
+            if shared.is_empty() || other.pipeline != one.pipeline {
+                continue;
+            }
+            let (first, second) = (one.id.min(other.id), one.id.max(other.id));
+            lines.push(format!(
+                "  to compare run {} with another: ser diff {first} {second}  # {}",
+                one.id,
+                shared.join(", ")
+            ));
+            break;
+        }
+        if !lines
+            .iter()
+            .any(|line| line.contains(&format!("compare run {} ", one.id)))
+        {
+            lines.push(format!(
+                "  no other of the last {LOOKED_AT} runs of {} shares a figure with run {}",
+                one.pipeline, one.id
+            ));
+        }
+    }
+    Ok(lines)
 }
 
 fn show_predictions(compared: &Compared, a: &Run, b: &Run) -> Result<()> {

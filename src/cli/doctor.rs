@@ -1,6 +1,6 @@
 //! `doctor`: what is here, what is missing, and what to do about it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,10 +9,12 @@ use serde::Serialize;
 use super::advice::{self, Absent};
 use super::args::{Args, Doctor};
 use super::{Exit, print, run, system};
-use crate::config::{self, CorpusKind};
+use crate::audio::Condition;
+use crate::config::{self, CorpusKind, Pipeline};
 use crate::encoder::how_to_get;
 use crate::error::{Error, Kind, Result};
 use crate::history::History;
+use crate::import::ImportSettings;
 
 /// Less free space than this is worth a warning.
 const LITTLE: u64 = 5 << 30;
@@ -274,6 +276,8 @@ fn pipelines(doctor: &Doctor) -> Vec<Finding> {
                         "pipeline {name}: {n} experiments; its corpus is in {root}"
                     )));
                 }
+                out.extend(imports(name, &pipeline));
+                out.extend(devices(name, &pipeline));
                 for one in pipeline.encoders.iter().filter(|one| !one.path.is_dir()) {
                     let get = how_to_get(&one.name, &one.path);
                     encoders
@@ -316,6 +320,50 @@ fn pipelines(doctor: &Doctor) -> Vec<Finding> {
     out
 }
 
+/// Tables of imported features that are not there.
+fn imports(name: &str, pipeline: &Pipeline) -> Vec<Finding> {
+    let missing = pipeline
+        .features
+        .imports
+        .iter()
+        .filter(|one| !one.is_there());
+    let finding = |one: &ImportSettings| {
+        warn(
+            format!(
+                "pipeline {name}: no table of the imported features `{}` at {}",
+                one.name,
+                one.path.display()
+            ),
+            "compute it with the other tool; docs/imports.md says what it has to hold",
+        )
+    };
+    missing.map(finding).collect()
+}
+
+/// Devices on which networks are to be trained and that this program or machine lacks.
+fn devices(name: &str, pipeline: &Pipeline) -> Vec<Finding> {
+    let networks = pipeline.experiments.iter().filter(|one| one.has_epochs());
+    let devices: BTreeSet<&str> = networks
+        .clone()
+        .map(|one| one.train.device.name())
+        .collect();
+    let lacks = |device: &&str| {
+        let mut of_device = networks
+            .clone()
+            .filter(|one| one.train.device.name() == *device);
+        let error = of_device.next()?.train.device.hardware().err()?;
+        let todo = error
+            .hint_text()
+            .unwrap_or("train.device = \"cpu\" trains here")
+            .to_owned();
+        Some(warn(
+            format!("pipeline {name} trains on {device}: {error}"),
+            todo,
+        ))
+    };
+    devices.iter().filter_map(lacks).collect()
+}
+
 /// Programs that some commands use.
 fn tools() -> Vec<Finding> {
     let has = |name: &str| {
@@ -336,6 +384,14 @@ fn tools() -> Vec<Finding> {
     } else {
         fine("no Slurm: runs stay on this machine")
     });
+    for condition in Condition::ALL {
+        if let Some(Err(error)) = condition.format().map(|format| format.encoder()) {
+            out.push(fine(format!(
+                "{error}: ser stress leaves {} out",
+                condition.name()
+            )));
+        }
+    }
     out.push(match browser {
         true => fine("a browser can be opened: --open"),
         false => warn(

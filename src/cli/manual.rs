@@ -1,5 +1,8 @@
 //! `completions` and `man`: what the command line says of itself, for shells and for `man`.
 
+use std::io::{IsTerminal, Write};
+use std::process;
+
 use clap::{Command, CommandFactory};
 
 use super::args::{Args, Completions, Man};
@@ -19,7 +22,11 @@ pub fn man(man: &Man) -> Result<()> {
     let mut command = Args::command();
     command.build();
     let Some(folder) = &man.output else {
-        return print(String::from_utf8_lossy(&page(command)?).trim_end());
+        let page = page(command)?;
+        if std::io::stdout().is_terminal() && show(&page) {
+            return Ok(());
+        }
+        return print(String::from_utf8_lossy(&page).trim_end());
     };
     create_folder(folder)?;
     let mut names = vec![];
@@ -28,6 +35,20 @@ pub fn man(man: &Man) -> Result<()> {
         write_atomically(&folder.join(format!("{name}.1")), &page(command)?)?;
     }
     Ok(())
+}
+
+/// Shows a page as `man` does; false where there is no such program, or where it fails.
+fn show(page: &[u8]) -> bool {
+    let show = || -> std::io::Result<bool> {
+        let mut file = tempfile::NamedTempFile::new()?;
+        file.write_all(page)?;
+        Ok(process::Command::new("man")
+            .arg("-l")
+            .arg(file.path())
+            .status()?
+            .success())
+    };
+    show().unwrap_or(false)
 }
 
 /// Every command that is shown, under the name of its page.

@@ -17,7 +17,9 @@ mod results;
 mod run;
 mod runs;
 mod schema;
+mod serve;
 mod slurm;
+mod summary;
 mod system;
 mod unreached;
 mod variants;
@@ -145,6 +147,7 @@ fn dispatch(
         Command::Train(run) => run::until(run, Stage::Train, args, cancel, observer),
         Command::Evaluate(run) => run::until(run, Stage::Evaluate, args, cancel, observer),
         Command::Explain(run) => run::explain(run, args, cancel, observer),
+        Command::Stress(stress) => run::stress(stress, args, cancel, observer),
         Command::Plan(run) => run::plan(run, args, cancel, observer),
         Command::Runs(runs) => runs::runs(runs, args).map(|()| Exit::Done),
         Command::Diff(diff) => diff::diff(diff, args).map(|()| Exit::Done),
@@ -166,6 +169,7 @@ fn dispatch(
         }) => corpora::list(args).map(|()| Exit::Done),
         Command::Init(one) => init::init(one, args).map(|()| Exit::Done),
         Command::Open(one) => open::open(one).map(|()| Exit::Done),
+        Command::Serve(one) => serve::serve(one, args, cancel).map(|()| Exit::Done),
         Command::Doctor(one) => doctor::doctor(one, args),
         Command::Completions(one) => manual::completions(one).map(|()| Exit::Done),
         Command::Man(one) => manual::man(one).map(|()| Exit::Done),
@@ -190,6 +194,7 @@ fn goes_on(command: &args::Command) -> bool {
         | Command::Evaluate(_)
         | Command::Report(_)
         | Command::Explain(_)
+        | Command::Stress(_)
         | Command::Corpora(_)
         | Command::Encoders(args::EncodersArgs {
             command: args::EncodersCommand::Get(_),

@@ -15,6 +15,19 @@ const WAITED: Duration = Duration::from_secs(2);
 
 /// Opens the report of a pipeline, or the index of all.
 pub fn open(open: &Open) -> Result<()> {
+    let page = page_of(open)?;
+    show(&page).map_err(|error| match is_elsewhere() {
+        true => elsewhere(open, &page),
+        false => error,
+    })?;
+    print(&format!("opened {}", page.display()))
+}
+
+/// The page of the report of a pipeline, or of the index of all.
+///
+/// # Errors
+/// `Missing` where there is none.
+pub fn page_of(open: &Open) -> Result<PathBuf> {
     let page = match &open.pipeline {
         Some(name) => open
             .reports_dir
@@ -22,16 +35,35 @@ pub fn open(open: &Open) -> Result<()> {
             .join("index.html"),
         None => open.reports_dir.join("index.html"),
     };
-    if !page.is_file() {
-        let error = Error::missing(format!("there is no report at {}", page.display()));
-        let name = open.pipeline.as_deref().unwrap_or("PIPELINE");
-        return Err(error.hint(format!(
-            "run the pipeline first: ser run {}; ser runs lists what was run",
-            shell_word(name)
-        )));
+    if page.is_file() {
+        return Ok(page);
     }
-    show(&page)?;
-    print(&format!("opened {}", page.display()))
+    let error = Error::missing(format!("there is no report at {}", page.display()));
+    let name = open.pipeline.as_deref().unwrap_or("PIPELINE");
+    Err(error.hint(format!(
+        "run the pipeline first: ser run {}; ser runs lists what was run",
+        shell_word(name)
+    )))
+}
+
+/// Whether the user sits at another machine and no browser shows a page there.
+pub fn is_elsewhere() -> bool {
+    let says = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    says("SSH_CONNECTION") && !says("BROWSER") && !has_display()
+}
+
+/// How to see a page from the machine at which the user sits.
+fn elsewhere(open: &Open, page: &Path) -> Error {
+    let path = std::path::absolute(page).unwrap_or_else(|_| page.to_owned());
+    let name = open.pipeline.as_deref().map(shell_word);
+    let name = name.map(|name| format!(" {name}")).unwrap_or_default();
+    Error::missing(format!(
+        "{} was not opened: this is a session of ssh without a display",
+        path.display()
+    ))
+    .hint(format!(
+        "ser serve{name} shows it through a tunnel and says how; or copy its folder to the machine at which you sit"
+    ))
 }
 
 /// The folder of a pipeline's report: what its file says it is called, or, where that cannot be

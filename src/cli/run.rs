@@ -1,11 +1,16 @@
 //! `run`, its shorter forms, and `plan`.
 
 use std::cell::RefCell;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use super::advice::with_advice;
-use super::args::{Args, Dag, Executor, Run};
-use super::{Exit, command_line, open, print, record, report_of, system, unreached, variants};
+use super::args::{Args, Dag, Executor, Run, Stress};
+use super::{
+    Exit, command_line, open, print, record, report_of, shell_word, summary, system, unreached,
+    variants,
+};
+use crate::audio::Condition;
 use crate::cancel::Cancel;
 use crate::config::Pipeline;
 use crate::error::{Error, Kind, Result};
@@ -22,19 +27,57 @@ pub fn until(
     cancel: &Cancel,
     observer: &dyn Observer,
 ) -> Result<Exit> {
-    work(run, stage, false, args, cancel, observer)
+    work(run, stage, &Extra::default(), args, cancel, observer)
 }
 
 /// `ser explain`: a run to the report, with the importance of features for the models of the named
 /// experiments.
 pub fn explain(run: &Run, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
-    work(run, Stage::Report, true, args, cancel, observer)
+    let extra = Extra {
+        explain: true,
+        stress: vec![],
+    };
+    work(run, Stage::Report, &extra, args, cancel, observer)
+}
+
+/// `ser stress`: a run to the report, with tests of the named experiments on changed recordings.
+pub fn stress(
+    stress: &Stress,
+    args: &Args,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<Exit> {
+    let mut conditions: Vec<Condition> = match stress.conditions.is_empty() {
+        true => Condition::ALL
+            .into_iter()
+            .filter(|one| *one != Condition::Clean)
+            .collect(),
+        false => stress
+            .conditions
+            .iter()
+            .filter_map(|name| Condition::named(name))
+            .collect(),
+    };
+    conditions.sort();
+    conditions.dedup();
+    let extra = Extra {
+        explain: false,
+        stress: conditions,
+    };
+    work(&stress.run, Stage::Report, &extra, args, cancel, observer)
+}
+
+/// What is computed beyond results.
+#[derive(Default)]
+struct Extra {
+    explain: bool,
+    stress: Vec<Condition>,
 }
 
 fn work(
     run: &Run,
     stage: Stage,
-    explain: bool,
+    extra: &Extra,
     args: &Args,
     cancel: &Cancel,
     observer: &dyn Observer,
@@ -51,14 +94,12 @@ fn work(
         ));
     }
     if run.dry_run {
-        return show_plan(run, stage, args, cancel, observer);
+        return show_plan(run, stage, extra, args, cancel, observer);
     }
     let reports: RefCell<Vec<PathBuf>> = RefCell::default();
+    let is_terminal = std::io::stdout().is_terminal();
     let exit = each(run, args, observer, |pipeline, experiments| {
-        let options = Options {
-            explain,
-            ..options(run, stage, experiments)
-        };
+        let options = options(run, stage, extra, experiments);
         variants::keep(pipeline, &run.data_dir)?;
         let recorder = record::begin(pipeline, &options, observer);
         let result = pipeline::run(pipeline, &options, cancel, &recorder);
@@ -73,12 +114,25 @@ fn work(
         } else {
             String::new()
         };
-        for line in &outcome.results {
+        // Whoever reads a log gets a line for each, whoever looks at a terminal a table.
+        let as_table = !args.global.json && (is_terminal || args.global.verbose);
+        if as_table {
+            summary::results(&outcome.results)
+                .iter()
+                .try_for_each(|line| print(line))?;
+        }
+        for line in outcome.results.iter().filter(|_| !as_table) {
             print(&if args.global.json {
                 json_line("result", &pipeline.full_name(), line)
             } else {
                 format!("{whose}{line}")
             })?;
+        }
+        let is_stress = !args.global.json && !extra.stress.is_empty();
+        for line in outcome.results.iter().filter(|_| is_stress) {
+            summary::robustness(line)
+                .iter()
+                .try_for_each(|line| print(line))?;
         }
         if let Some(path) = &outcome.report {
             reports.borrow_mut().push(path.clone());
@@ -88,6 +142,9 @@ fn work(
             } else {
                 format!("report: {path}")
             })?;
+            if as_table && !run.open {
+                print(&format!("next: {}", next(&pipeline.full_name(), run)))?;
+            }
         }
         Ok(outcome.failures.into_iter().next())
     })?;
@@ -105,14 +162,36 @@ fn work(
     Ok(exit)
 }
 
+/// The command that shows a report.
+fn next(pipeline: &str, run: &Run) -> String {
+    let command = match open::is_elsewhere() {
+        true => "serve",
+        false => "open",
+    };
+    let mut text = format!("ser {command} {}", shell_word(pipeline));
+    if run.reports_dir != Path::new("reports") {
+        let folder = run.reports_dir.to_string_lossy();
+        text += &format!(" --reports-dir {}", shell_word(&folder));
+    }
+    text
+}
+
 /// `ser plan`.
 pub fn plan(run: &Run, args: &Args, cancel: &Cancel, observer: &dyn Observer) -> Result<Exit> {
-    show_plan(run, Stage::Report, args, cancel, observer)
+    show_plan(
+        run,
+        Stage::Report,
+        &Extra::default(),
+        args,
+        cancel,
+        observer,
+    )
 }
 
 fn show_plan(
     run: &Run,
     stage: Stage,
+    extra: &Extra,
     args: &Args,
     cancel: &Cancel,
     observer: &dyn Observer,
@@ -133,7 +212,7 @@ fn show_plan(
     let exit = each(run, args, observer, |pipeline, experiments| {
         let lines = pipeline::plan(
             pipeline,
-            &options(run, stage, experiments.clone()),
+            &options(run, stage, extra, experiments.clone()),
             cancel,
             observer,
         )?;
@@ -356,9 +435,10 @@ fn json_line(what: &str, pipeline: &str, value: impl serde::Serialize) -> String
     serde_json::json!({ "pipeline": pipeline, what: value }).to_string()
 }
 
-fn options(run: &Run, until: Stage, experiments: Vec<String>) -> Options {
+fn options(run: &Run, until: Stage, extra: &Extra, experiments: Vec<String>) -> Options {
     Options {
-        explain: false,
+        explain: extra.explain,
+        stress: extra.stress.clone(),
         data_dir: run.data_dir.clone(),
         reports_dir: run.reports_dir.clone(),
         until,

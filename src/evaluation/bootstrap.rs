@@ -113,8 +113,62 @@ pub fn intervals(
     seeds: usize,
     classes: usize,
 ) -> Option<Intervals> {
-    let replicates = (MOST_UNITS / units.max(1)).clamp(FEWEST_REPLICATES, REPLICATES);
-    draw(trials, (resampled, units), seeds, classes, replicates)
+    draw(
+        trials,
+        (resampled, units),
+        seeds,
+        classes,
+        replicates(units),
+    )
+}
+
+/// Intervals of one set of predictions, and of how much its UAR lies below that of another set on
+/// the same draws.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PairedIntervals {
+    /// What was drawn.
+    pub resampled: Resampled,
+    /// How many of them there are.
+    pub units: usize,
+    /// Of the UAR, averaged over seeds.
+    pub uar: Interval,
+    /// Of the UAR of the other set less this one.
+    pub drop: Interval,
+}
+
+/// UAR over the draws of `units` from `trials`, and how much it lies below that of `before`, whose
+/// trials are of the same units, seeds and classes. `None` where there are fewer than two units.
+///
+/// # Panics
+/// As [`intervals`].
+pub fn paired(
+    before: &[Trial],
+    trials: &[Trial],
+    (resampled, units): (Resampled, usize),
+    seeds: usize,
+    classes: usize,
+) -> Option<PairedIntervals> {
+    if units < 2 || seeds == 0 || classes == 0 {
+        return None;
+    }
+    let [before, after] = [before, trials].map(|trials| tally(trials, units, seeds, classes));
+    let (mut uars, mut drops) = (Vec::new(), Vec::new());
+    each_draw(resampled, units, replicates(units), |drawn| {
+        let [(_, before), (_, after)] =
+            [&before, &after].map(|counts| score(&sum(counts, drawn, seeds * classes), classes));
+        uars.push(after);
+        drops.push(before - after);
+    });
+    Some(PairedIntervals {
+        resampled,
+        units,
+        uar: ends(uars),
+        drop: ends(drops),
+    })
+}
+
+fn replicates(units: usize) -> usize {
+    (MOST_UNITS / units.max(1)).clamp(FEWEST_REPLICATES, REPLICATES)
 }
 
 fn draw(
@@ -127,9 +181,32 @@ fn draw(
     if units < 2 || seeds == 0 || classes == 0 {
         return None;
     }
-    // By unit: of each seed and class that it has, how many utterances there are and how many were
-    // recognised.
-    let mut counts: Vec<Vec<(usize, [u64; 2])>> = vec![Vec::new(); units];
+    let counts = tally(trials, units, seeds, classes);
+    let (mut accuracies, mut uars) = (
+        Vec::with_capacity(replicates),
+        Vec::with_capacity(replicates),
+    );
+    each_draw(resampled, units, replicates, |drawn| {
+        let (accuracy, uar) = score(&sum(&counts, drawn, seeds * classes), classes);
+        accuracies.push(accuracy);
+        uars.push(uar);
+    });
+    Some(Intervals {
+        resampled,
+        units,
+        with_unknown: false,
+        replicates,
+        accuracy: ends(accuracies),
+        uar: ends(uars),
+    })
+}
+
+/// By unit: of each seed and class that it has, how many utterances there are and how many were
+/// recognised.
+type Counts = Vec<Vec<(usize, [u64; 2])>>;
+
+fn tally(trials: &[Trial], units: usize, seeds: usize, classes: usize) -> Counts {
+    let mut counts: Counts = vec![Vec::new(); units];
     for trial in trials {
         assert!(
             trial.seed < seeds && trial.truth < classes,
@@ -145,34 +222,36 @@ fn draw(
         unit[place].1[0] += trial.n;
         unit[place].1[1] += trial.right;
     }
+    counts
+}
+
+/// Hands on as many draws with replacement as there are replicates, each of as many units as there
+/// are.
+fn each_draw(
+    resampled: Resampled,
+    units: usize,
+    replicates: usize,
+    mut take: impl FnMut(&[usize]),
+) {
     let mut random = ChaCha8Rng::from_seed(*KEY);
     random.set_stream(u64::from(resampled == Resampled::Utterances));
-    let (mut accuracies, mut uars) = (
-        Vec::with_capacity(replicates),
-        Vec::with_capacity(replicates),
-    );
-    let mut drawn = vec![[0u64; 2]; seeds * classes];
+    let mut drawn = vec![0; units];
     for _ in 0..replicates {
-        drawn.fill([0; 2]);
-        for _ in 0..units {
-            let unit = rng::below(&mut random, units);
-            for (cell, [n, right]) in &counts[unit] {
-                drawn[*cell][0] += n;
-                drawn[*cell][1] += right;
-            }
-        }
-        let (accuracy, uar) = score(&drawn, classes);
-        accuracies.push(accuracy);
-        uars.push(uar);
+        drawn.fill_with(|| rng::below(&mut random, units));
+        take(&drawn);
     }
-    Some(Intervals {
-        resampled,
-        units,
-        with_unknown: false,
-        replicates,
-        accuracy: ends(accuracies),
-        uar: ends(uars),
-    })
+}
+
+/// The counts of the units of a draw together.
+fn sum(counts: &Counts, drawn: &[usize], cells: usize) -> Vec<[u64; 2]> {
+    let mut together = vec![[0u64; 2]; cells];
+    for unit in drawn {
+        for (cell, [n, right]) in &counts[*unit] {
+            together[*cell][0] += n;
+            together[*cell][1] += right;
+        }
+    }
+    together
 }
 
 /// Accuracy and UAR of each seed, averaged over the seeds that have utterances.

@@ -9,12 +9,13 @@ mod pools;
 mod predictions;
 mod projection;
 mod published;
+mod robustness;
 mod scores;
 mod significance;
 mod uncertainty;
 pub mod vote;
 
-pub use bootstrap::{Interval, Intervals, Resampled};
+pub use bootstrap::{Interval, Intervals, PairedIntervals, Resampled};
 pub use calibration::{Bin, Calibration};
 pub use importance::{
     Columns, Explanation, Importance, Lost, MOST_FEATURES, REPEATS, explanation, lost,
@@ -24,6 +25,7 @@ pub use pairs::{Answered, Pair, holm, pairs};
 pub use pools::{Half, InductiveTwin, RestrictedPool, halves};
 pub use projection::Projection;
 pub use published::{Baselines, Mark, Published, chance_and_majority};
+pub use robustness::{Robustness, correct};
 pub use scores::{ClassScores, Confusion, Scores, Spread};
 pub use significance::{McNemar, Paired, compare};
 pub use uncertainty::{Breakdown, Group, SeedFigures, Uncertainty};

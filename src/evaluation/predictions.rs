@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use polars::prelude::*;
 
-use super::bootstrap::{self, Intervals, Resampled, Trial};
+use super::bootstrap::{self, Intervals, PairedIntervals, Resampled, Trial};
 use super::{Breakdown, Confusion, Group, Scores, argmax};
 use crate::corpus::{Source, UNKNOWN_SPEAKER};
 use crate::error::{Error, Result};
@@ -141,6 +141,15 @@ impl<'a> Predictions<'a> {
             .collect())
     }
 
+    /// Accuracy and UAR of all folds, averaged over the seeds.
+    pub fn mean_over_seeds(&self) -> Result<(f64, f64)> {
+        let by_seed: Vec<Scores> = self.by_seed()?.into_values().collect();
+        let mean = |of: fn(&Scores) -> f64| {
+            by_seed.iter().map(of).sum::<f64>() / by_seed.len().max(1) as f64
+        };
+        Ok((mean(|scores| scores.accuracy), mean(|scores| scores.uar)))
+    }
+
     /// Each fold of each seed.
     pub fn by_fold_and_seed(&self) -> Result<BTreeMap<(usize, u64), Scores>> {
         let found = self.confusions(&[col("fold"), col("seed")], |groups| {
@@ -206,6 +215,37 @@ impl<'a> Predictions<'a> {
 
     /// Intervals by speaker, or by utterance where there are fewer than two speakers.
     pub fn intervals(&self) -> Result<Option<Intervals>> {
+        let trials = self.trials()?;
+        let Trials { list, units, .. } = &trials;
+        let (classes, with_unknown) = (self.labels.len(), trials.with_unknown);
+        let found = bootstrap::intervals(list, trials.resampled, *units, trials.seeds, classes);
+        Ok(found.map(|found| Intervals {
+            with_unknown,
+            ..found
+        }))
+    }
+
+    /// The intervals of these predictions and of how much they lie below those of `before`, which
+    /// are of the same utterances, folds and seeds.
+    pub fn paired_intervals(&self, before: &Predictions) -> Result<Option<PairedIntervals>> {
+        let (before, after) = (before.trials()?, self.trials()?);
+        if (before.units, before.seeds) != (after.units, after.seeds) {
+            return Err(Error::internal(
+                "predictions of other speakers or seeds were to be compared",
+            ));
+        }
+        let of = (after.resampled, after.units);
+        let classes = self.labels.len();
+        Ok(bootstrap::paired(
+            &before.list,
+            &after.list,
+            of,
+            after.seeds,
+            classes,
+        ))
+    }
+
+    fn trials(&self) -> Result<Trials> {
         let (resampled, unit) = match self.distinct("speaker")? {
             0 | 1 => (Resampled::Utterances, UTTERANCE),
             _ => (Resampled::Speakers, "speaker"),
@@ -227,7 +267,7 @@ impl<'a> Predictions<'a> {
             .zip(count(&groups, "n")?)
             .zip(count(&groups, "right")?);
         let trials = counts.zip(unit_of.into_iter().zip(seed_of));
-        let trials: Vec<Trial> = trials
+        let list = trials
             .map(|(((truth, n), right), (unit, seed))| Trial {
                 unit,
                 seed,
@@ -236,12 +276,23 @@ impl<'a> Predictions<'a> {
                 right: right as u64,
             })
             .collect();
-        let found = bootstrap::intervals(&trials, resampled, units, seeds, self.labels.len());
-        Ok(found.map(|found| Intervals {
+        Ok(Trials {
+            list,
+            resampled,
+            units,
             with_unknown,
-            ..found
-        }))
+            seeds,
+        })
     }
+}
+
+/// Predictions as a bootstrap draws them.
+struct Trials {
+    list: Vec<Trial>,
+    resampled: Resampled,
+    units: usize,
+    with_unknown: bool,
+    seeds: usize,
 }
 
 /// The place of each value among the distinct values in ascending order, and how many these are.

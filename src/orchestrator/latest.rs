@@ -115,6 +115,12 @@ impl Store {
         Ok(())
     }
 
+    /// Whether any task of a stage stands for an output at present.
+    pub fn has_any(&self, stage: &str) -> bool {
+        let mut folders = self.latest_folders().iter();
+        folders.any(|folder| self.root().join(folder).join(stage).is_dir())
+    }
+
     /// Whether any output of the task was ever published.
     pub fn has_run(&self, task: &str) -> bool {
         self.latest(task).is_some()

@@ -215,6 +215,24 @@ fn combine(
     evaluate::conclude(experiment, utterances, parts, context)
 }
 
+/// The labels and the predictions of an ensemble under a condition, from those of its members; of
+/// the utterances that it was tested on, those of which all members have one.
+pub(super) fn under_condition(
+    experiment: &Experiment,
+    tested: &[PredictionRow],
+    members: &[PathBuf],
+) -> Result<(Vec<String>, Vec<PredictionRow>)> {
+    let given = Given::read(experiment, members.iter())?;
+    let is_there = |row: &&PredictionRow| {
+        let key = (row.fold, row.utterance_id.clone());
+        given.members.iter().all(|rows| rows.contains_key(&key))
+    };
+    let rows = tested.iter().filter(is_there);
+    let rows = rows.map(|row| given.together(row.fold, &row.utterance_id, &row.truth));
+    let rows = rows.collect::<Result<_>>()?;
+    Ok((given.labels, rows))
+}
+
 /// The predictions of all members: of the recordings as they are, and where asked for with
 /// restricted pools.
 struct Members<'e> {

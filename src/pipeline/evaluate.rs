@@ -603,6 +603,7 @@ pub(super) fn failed_section(
 fn empty_section(experiment: &Experiment, folds: Option<&Folds>) -> ExperimentSection {
     ExperimentSection {
         explanation: None,
+        robustness: vec![],
         name: experiment.name.clone(),
         direction_of: None,
         title: experiment.title.clone(),

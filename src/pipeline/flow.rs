@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::ORDER;
 use super::augment;
+use super::disturbed;
 use super::known::Known;
 use super::line::ExperimentLine;
 use super::listing;
@@ -362,6 +363,7 @@ impl<'r, 'a> Flow<'r, 'a> {
         let augmented = augment::sets(&pipeline.experiments).into_iter();
         let ids: Vec<String> = (run.features().into_iter())
             .chain(augmented.map(|set| TaskId::Augmented(set).into()))
+            .chain(disturbed::ids(run))
             .collect();
         let names: Vec<&str> = (ids.iter())
             .filter_map(|id| id.split_once('/').map(|(_, name)| name))

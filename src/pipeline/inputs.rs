@@ -234,6 +234,11 @@ impl Rows {
         })
     }
 
+    /// The ids of the rows, in the order of the table.
+    pub(super) fn ids(&self) -> &[String] {
+        &self.ids
+    }
+
     /// The names of a row's values as a model sees them; of a sequence, of those of a frame.
     pub(super) fn names(&self, inputs: &Inputs) -> Vec<String> {
         columns_in_order(inputs, &self.columns, self.x.cols())

@@ -11,6 +11,7 @@ use super::pipeline_run::PipelineRun;
 use super::publish::table_hash;
 use super::stage::{TaskId, trainings};
 use super::windows::Unit;
+use crate::audio::Condition;
 use crate::config::{CorpusKind, Experiment, Pipeline};
 use crate::corpus::{Listing, SetAside, Sources, Utterance};
 use crate::error::{Error, Result};
@@ -50,16 +51,21 @@ impl<'a> Known<'a> {
         Ok(())
     }
 
-    /// The last task of each experiment.
+    /// The last tasks of each experiment.
     pub(super) fn ends(&self, outputs: &Outputs) -> Vec<String> {
-        let end = |one: &ExperimentState| {
-            let explain = TaskId::Explain(&one.experiment.name).to_string();
-            match outputs.has(&explain) {
+        let ends = |one: &ExperimentState| {
+            let name = &one.experiment.name;
+            let explain = TaskId::Explain(name).to_string();
+            let stress =
+                Condition::ALL.map(|condition| TaskId::Stress(name, condition).to_string());
+            let stress = stress.into_iter().filter(|id| outputs.has(id));
+            let end = match outputs.has(&explain) {
                 true => explain,
-                false => TaskId::Evaluate(&one.experiment.name).into(),
-            }
+                false => TaskId::Evaluate(name).into(),
+            };
+            [end].into_iter().chain(stress).collect::<Vec<_>>()
         };
-        self.experiments.iter().map(end).collect()
+        self.experiments.iter().flat_map(ends).collect()
     }
 
     /// What experiments work on, where that is known.
@@ -339,6 +345,8 @@ pub(super) struct ExperimentState<'a> {
     pub trained: Vec<Finished>,
     pub evaluated: Option<Finished>,
     pub explained: Option<Finished>,
+    /// Its tests under conditions, in the order of these.
+    pub stressed: Vec<Finished>,
     pub failed: Option<String>,
 }
 
@@ -353,6 +361,7 @@ impl<'a> ExperimentState<'a> {
             trained: vec![],
             evaluated: None,
             explained: None,
+            stressed: vec![],
             failed: None,
         }
     }

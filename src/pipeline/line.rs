@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::corpus::Attribute;
 use crate::encoder::Heard;
-use crate::evaluation::RestrictedPool;
+use crate::evaluation::{Interval, RestrictedPool, Robustness, Scores, chance_and_majority};
 use crate::report::leak::{self, Leak};
 use crate::report::{ExperimentSection, pools};
 use crate::split::TestSpeakers;
@@ -34,6 +34,10 @@ pub struct ExperimentLine {
     pub accuracy: Option<f64>,
     /// UAR over all of them, 0 to 1.
     pub uar: Option<f64>,
+    /// The 95 % interval of the UAR.
+    pub uar_interval: Option<Interval>,
+    /// UAR of guessing, 0 to 1.
+    pub chance: Option<f64>,
     /// Macro F1 over all of them, 0 to 1.
     pub macro_f1: Option<f64>,
     /// WA of the probabilities averaged over seeds, where there are several.
@@ -43,6 +47,9 @@ pub struct ExperimentLine {
     /// What becomes of a transductive result where the clips of test speakers are of some classes
     /// alone; empty where it was not measured.
     pub restricted_pools: Vec<RestrictedPool>,
+    /// Its figures on changed test recordings; empty where it was not tested on them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub robustness: Vec<Robustness>,
     /// Which tested sounds were trained on, in words; `None` where none was.
     pub leak: Option<String>,
     /// What is known of its pretrained encoders and the corpus; empty where there are none.
@@ -65,15 +72,39 @@ impl ExperimentLine {
             n: section.pooled.as_ref().map_or(0, |s| s.n),
             accuracy: section.pooled.as_ref().map(|s| s.accuracy),
             uar: section.pooled.as_ref().map(|s| s.uar),
+            uar_interval: section.uncertainty.intervals.map(|of| of.uar),
+            chance: section.pooled.as_ref().and_then(chance),
             macro_f1: section.pooled.as_ref().map(|s| s.macro_f1),
             ensemble_accuracy: section.ensemble.as_ref().map(|s| s.accuracy),
             ensemble_uar: section.ensemble.as_ref().map(|s| s.uar),
             restricted_pools: section.restricted_pools.clone(),
+            robustness: section.robustness.clone(),
             leak: leak::of(section).map(Leak::describe),
             encoders: section.encoders.clone(),
             failed: section.failed.clone(),
             left_out: section.left_out,
         }
+    }
+
+    /// What its figures presuppose, and what speaks against them.
+    pub fn caveats(&self) -> Vec<String> {
+        let mut caveats = Vec::new();
+        if self.transductive {
+            let pools = pools::in_words(&self.restricted_pools);
+            let pools = pools.map(|pools| format!(", UAR with restricted pools: {pools}"));
+            let pools = pools.unwrap_or_default();
+            caveats.push(format!("holds only if {BALANCED_SPEAKERS}{pools}"));
+        }
+        if let Some(worst) = Heard::worst(&self.encoders) {
+            let leak = if worst.verdict.is_leak() {
+                "a leak: "
+            } else {
+                ""
+            };
+            caveats.push(format!("{leak}{}", worst.badge()));
+        }
+        caveats.extend(self.leak.iter().map(|leak| format!("a leak: {leak}")));
+        caveats
     }
 }
 
@@ -108,23 +139,15 @@ impl fmt::Display for ExperimentLine {
             " over {} predictions ({}, {speakers}, {}{transductive})",
             self.n, self.protocol, self.model
         )?;
-        if self.transductive {
-            write!(f, "; holds only if {BALANCED_SPEAKERS}")?;
-            if let Some(pools) = pools::in_words(&self.restricted_pools) {
-                write!(f, ", UAR with restricted pools: {pools}")?;
-            }
-        }
-        if let Some(worst) = Heard::worst(&self.encoders) {
-            let leak = if worst.verdict.is_leak() {
-                "a leak: "
-            } else {
-                ""
-            };
-            write!(f, "; {leak}{}", worst.badge())?;
-        }
-        match &self.leak {
-            None => Ok(()),
-            Some(leak) => write!(f, "; a leak: {leak}"),
-        }
+        let caveats = self.caveats();
+        caveats
+            .iter()
+            .try_for_each(|caveat| write!(f, "; {caveat}"))
     }
+}
+
+/// UAR of guessing among the classes that were tested.
+fn chance(scores: &Scores) -> Option<f64> {
+    let found = chance_and_majority(&scores.confusion.support());
+    found.map(|baselines| baselines.chance)
 }

@@ -9,6 +9,7 @@ mod augment;
 mod calibrate;
 mod combine;
 mod corpus_section;
+mod disturbed;
 mod evaluate;
 mod experiments;
 mod explain;
@@ -42,6 +43,7 @@ mod search;
 pub mod slurm;
 mod split;
 mod stage;
+mod stress;
 mod suspects;
 mod tables;
 mod train;
@@ -61,7 +63,7 @@ use flow::Group;
 
 /// The order of all work. Trainings and evaluations of all experiments are one group, so that no
 /// core waits for the end of an experiment.
-const ORDER: [Group; 8] = [
+const ORDER: [Group; 9] = [
     Group {
         after: recordings::after_ingest,
         publish: recordings::publish_utterances,
@@ -95,6 +97,12 @@ const ORDER: [Group; 8] = [
         before: explain::before,
         after: explain::after,
         ..Group::new(Stage::Explain, explain::nodes)
+    },
+    Group {
+        optional: true,
+        before: stress::before,
+        after: stress::after,
+        ..Group::new(Stage::Stress, stress::nodes)
     },
     Group {
         publish: tables::publish,

@@ -13,6 +13,7 @@ use super::rows::Rows;
 use super::stage::{Stage, TaskId};
 use super::suspects;
 use super::workers::Workers;
+use crate::audio::Condition;
 use crate::cancel::Cancel;
 use crate::config::{self, Experiment, Pipeline, split_variant};
 use crate::error::{Error, Result};
@@ -34,6 +35,8 @@ pub struct Options {
     /// Whether the models of these experiments are asked what they lean on, whatever the pipeline
     /// file says.
     pub explain: bool,
+    /// The conditions under which the models of these experiments are tested as well.
+    pub stress: Vec<Condition>,
     /// How tasks are run; each stage uses as many threads as there are tasks side by side.
     pub limits: Limits,
     /// Who runs them, for others that have to wait.

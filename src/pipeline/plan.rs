@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::stage::{TaskId, experiment_of, fold_and_seed};
+use super::stage::{TaskId, experiment_of, fold_and_seed, step_of};
 use crate::orchestrator::{Decision, Planned, StaleReason};
 use crate::report::StepSection;
 
@@ -140,10 +140,7 @@ pub(super) fn steps(
     experiments: &[&str],
     report: &[String],
 ) -> Vec<StepSection> {
-    let name = |id: &str| match fold_and_seed(id) {
-        Some(_) => id.rsplit_once('/').map_or(id, |(step, _)| step).to_owned(),
-        None => id.to_owned(),
-    };
+    let name = |id: &str| step_of(id).map(str::to_owned);
     let place = |id: &str| {
         experiments
             .iter()
@@ -156,14 +153,16 @@ pub(super) fn steps(
     shown.sort_by_key(|(place, _)| *place);
     let mut steps: Vec<StepSection> = Vec::new();
     for (_, one) in shown {
-        let step = name(&one.task);
+        let Some(step) = name(&one.task) else {
+            continue;
+        };
         if step == TaskId::Generate.to_string() || step == TaskId::Tables.to_string() {
             continue;
         }
         match steps.last_mut().filter(|last| last.name == step) {
             Some(last) => last.tasks += 1,
             None => {
-                let mut after: Vec<String> = one.after.iter().map(|id| name(id)).collect();
+                let mut after: Vec<String> = one.after.iter().filter_map(|id| name(id)).collect();
                 after.dedup();
                 steps.push(StepSection {
                     name: step,
@@ -173,10 +172,12 @@ pub(super) fn steps(
             }
         }
     }
+    let mut after: Vec<String> = report.iter().filter_map(|id| name(id)).collect();
+    after.dedup();
     steps.push(StepSection {
         name: TaskId::Report.to_string(),
         tasks: 1,
-        after: report.to_vec(),
+        after,
     });
     steps
 }

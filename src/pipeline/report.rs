@@ -20,6 +20,7 @@ use super::plan;
 use super::pools;
 use super::publish::{Publication, table_hash};
 use super::stage::{Stage, TaskId};
+use super::stress;
 use super::tables;
 use super::train::PREDICTIONS;
 use super::windows::Unit;
@@ -235,9 +236,10 @@ pub(super) fn sections(
         );
         let heard = heard(pipeline, one.experiment);
         // What the pipeline file says besides the results may change without a new evaluation.
-        sections.extend(found.into_iter().map(|section| {
+        for section in found {
+            let robustness = stress::read(one, &section, direction(&section))?;
             let encoders = heard::leakage(&heard, &section.leakage);
-            ExperimentSection {
+            sections.push(ExperimentSection {
                 leakage: encoders
                     .into_iter()
                     .chain(section.leakage.iter().cloned())
@@ -258,9 +260,10 @@ pub(super) fn sections(
                 transductive: pipeline.is_transductive(one.experiment),
                 inputs: pipeline.describe_inputs(one.experiment),
                 explanation: explanation.clone(),
+                robustness,
                 ..section
-            }
-        }));
+            });
+        }
     }
     pools::add_inductive(pipeline, &mut sections);
     sections.extend(left_out(run));
@@ -535,6 +538,10 @@ fn report_task<'n>(run: &'n PipelineRun, known: &'n Known, inputs: &Upstream) ->
         if let Some(done) = &one.explained {
             let id = TaskId::Explain(name).to_string();
             identity.inputs.insert(id, done.hash(EXPLANATION)?);
+        }
+        for done in &one.stressed {
+            let figures = done.hash(stress::FIGURES)?;
+            identity.inputs.insert(done.task.clone(), figures);
         }
     }
     let action = move |context: &Context| {

@@ -9,7 +9,9 @@ use crate::config::{FeatureSettings, SetSettings};
 use crate::encoder::EncoderKey;
 use crate::error::{Error, Result};
 use crate::features::FeatureSet;
+use crate::files::create_folder;
 use crate::fingerprint;
+use crate::orchestrator::Context;
 use crate::table::rowlog::{RowLog, Width};
 
 /// Name of the log of sketches within the store.
@@ -137,6 +139,17 @@ impl Rows {
             &self.root.join(name),
             width(settings.set),
             &format!("{} augmented {}", what(settings), augment::CODE_VERSION),
+        )
+    }
+
+    /// Opens a log in the scratch folder of a task that computes rows of a set from sounds which no
+    /// other task has.
+    pub(super) fn scratch(context: &Context, settings: SetSettings) -> Result<RowLog> {
+        create_folder(&context.scratch)?;
+        RowLog::open(
+            &context.scratch.join(name(settings.set)),
+            width(settings.set),
+            &what(settings),
         )
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::audio::Condition;
 use crate::config::Experiment;
 use crate::features::FeatureSet;
 
@@ -22,6 +23,8 @@ pub enum Stage {
     Evaluate,
     /// Feature importance.
     Explain,
+    /// Predictions on changed recordings.
+    Stress,
     /// The tables of all experiments together.
     Tables,
     /// Pages and CSV files.
@@ -29,8 +32,13 @@ pub enum Stage {
 }
 
 /// Those whose tasks are each of one experiment.
-pub(super) const OF_EXPERIMENTS: [Stage; 4] =
-    [Stage::Split, Stage::Train, Stage::Evaluate, Stage::Explain];
+pub(super) const OF_EXPERIMENTS: [Stage; 5] = [
+    Stage::Split,
+    Stage::Train,
+    Stage::Evaluate,
+    Stage::Explain,
+    Stage::Stress,
+];
 
 impl Stage {
     /// The name used in ids and messages.
@@ -43,6 +51,7 @@ impl Stage {
             Stage::Train => "train",
             Stage::Evaluate => "evaluate",
             Stage::Explain => "explain",
+            Stage::Stress => "stress",
             Stage::Tables => "tables",
             Stage::Report => "report",
         }
@@ -61,6 +70,7 @@ impl Stage {
             // 6: remarks stand apart from what is shared.
             Stage::Evaluate => 6,
             Stage::Explain => 3,
+            Stage::Stress => 1,
             Stage::Tables => 2,
             Stage::Report => crate::report::CODE_VERSION,
         }
@@ -86,6 +96,9 @@ pub(super) enum TaskId<'e> {
     },
     Evaluate(&'e str),
     Explain(&'e str),
+    /// Features of recordings under a condition.
+    Disturbed(FeatureSet, Condition),
+    Stress(&'e str, Condition),
     Tables,
     Report,
     /// Copies outputs to their stable names; no task of the store.
@@ -111,6 +124,12 @@ impl fmt::Display for TaskId<'_> {
             } => write!(f, "train/{experiment}/fold-{fold:02}-seed-{seed}"),
             TaskId::Evaluate(experiment) => write!(f, "evaluate/{experiment}"),
             TaskId::Explain(experiment) => write!(f, "explain/{experiment}"),
+            TaskId::Disturbed(set, condition) => {
+                write!(f, "features/{}{UNDER}{}", set.name(), condition.name())
+            }
+            TaskId::Stress(experiment, condition) => {
+                write!(f, "stress/{experiment}/{}", condition.name())
+            }
             TaskId::Tables => f.write_str("tables"),
             TaskId::Report => f.write_str("report"),
             TaskId::Publish => f.write_str("publish"),
@@ -121,6 +140,23 @@ impl fmt::Display for TaskId<'_> {
 impl From<TaskId<'_>> for String {
     fn from(id: TaskId) -> String {
         id.to_string()
+    }
+}
+
+/// Stands between a set of features and the condition under which they are computed.
+const UNDER: char = '@';
+
+/// The step of a report's picture that a task belongs to: all trainings of an experiment are one,
+/// and so are all conditions that it was tested under; their features are in no picture.
+pub(super) fn step_of(id: &str) -> Option<&str> {
+    let (first, rest) = id.split_once('/').unwrap_or((id, ""));
+    if first == Stage::Features.name() && rest.contains(UNDER) {
+        return None;
+    }
+    let has_parts = first == Stage::Stress.name() || fold_and_seed(id).is_some();
+    match id.rsplit_once('/') {
+        Some((step, _)) if has_parts => Some(step),
+        _ => Some(id),
     }
 }
 

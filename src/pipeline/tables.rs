@@ -9,6 +9,7 @@ use super::pipeline_run::PipelineRun;
 use super::publish::Publication;
 use super::stage::{Stage, TaskId};
 use super::train::PREDICTIONS;
+use crate::audio::Condition;
 use crate::config::Pipeline;
 use crate::encoder::Heard;
 use crate::error::Result;
@@ -79,6 +80,7 @@ pub(super) fn everything(run: &PipelineRun, known: &Known, outputs: &Outputs) ->
         ids.extend(one.trainings().map(String::from));
         ids.push(TaskId::Evaluate(name).into());
         ids.push(TaskId::Explain(name).into());
+        ids.extend(Condition::ALL.map(|condition| TaskId::Stress(name, condition).into()));
     }
     ids.push(run.utterances().into());
     ids.retain(|id| outputs.has(id));

@@ -17,6 +17,7 @@ use super::imports;
 use super::leak;
 use super::models::{self, Kind};
 use super::pools;
+use super::stress;
 use super::uncertainty::{self, doubt};
 
 /// What a card says where nobody said anything.
@@ -128,6 +129,7 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
         let _ = writeln!(out, "| {name} | {} | {interval} |", percent(value));
     }
     pools::markdown(&mut out, experiment);
+    stress::markdown(&mut out, experiment);
     let pooled = match models::kind(report, experiment) {
         Kind::Ensemble(_) => plural(experiment.folds.len(), "fold"),
         _ => plural(experiment.folds.len(), "training"),

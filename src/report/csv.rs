@@ -9,7 +9,7 @@ use crate::evaluation::Scores;
 use crate::table::metrics;
 
 /// Names of the tables, in the order in which they are written.
-pub const TABLES: [&str; 16] = [
+pub const TABLES: [&str; 17] = [
     "results",
     "corpus",
     "features",
@@ -26,6 +26,7 @@ pub const TABLES: [&str; 16] = [
     "calibration",
     "comparisons",
     "restricted-pools",
+    "stress",
 ];
 
 /// A file of the report: its name and its bytes.
@@ -53,6 +54,7 @@ pub(super) fn files(report: &PipelineReport) -> Result<Vec<File>> {
         calibration(report)?,
         comparisons(report)?,
         restricted_pools(report)?,
+        results::stress(report)?,
     ];
     let mut files = Vec::new();
     for (name, (csv, markdown)) in TABLES.into_iter().zip(tables) {

@@ -215,6 +215,45 @@ pub(super) fn explain(report: &PipelineReport) -> Table {
         .write()
 }
 
+/// A row for each experiment and condition that it was tested under; shares, not per cent.
+pub(super) fn stress(report: &PipelineReport) -> Table {
+    let rows = report.experiments.iter();
+    let rows = rows.flat_map(|one| one.robustness.iter().map(move |found| (one, found)));
+    macro_rules! figure {
+        ($field:ident) => {
+            |(_, found)| found.left_out.is_none().then_some(found.$field)
+        };
+    }
+    CsvTable::new(rows)
+        .column("experiment", |(one, _)| &one.name)
+        .column("protocol", |(one, _)| &one.protocol)
+        .column("condition", |(_, found)| &found.condition)
+        .column("title", |(_, found)| &found.title)
+        .column("n", figure!(n))
+        .column("lost", figure!(lost))
+        .column("wa_before", figure!(accuracy_before))
+        .column("wa", figure!(accuracy))
+        .column("uar_before", figure!(uar_before))
+        .column("uar", figure!(uar))
+        .column("uar_ci_low", |(_, found)| Some(found.intervals?.uar.low))
+        .column("uar_ci_high", |(_, found)| Some(found.intervals?.uar.high))
+        .column("uar_drop", |(_, found)| {
+            found.left_out.is_none().then(|| found.drop())
+        })
+        .column("uar_drop_ci_low", |(_, found)| {
+            Some(found.intervals?.drop.low)
+        })
+        .column("uar_drop_ci_high", |(_, found)| {
+            Some(found.intervals?.drop.high)
+        })
+        .column("only_before", figure!(only_before))
+        .column("only_after", figure!(only_after))
+        .column("p", figure!(p))
+        .column("p_holm", figure!(p_holm))
+        .column("left_out", |(_, found)| found.left_out.as_ref())
+        .write()
+}
+
 /// Every file that is no utterance, with the reason.
 pub(super) fn set_aside(report: &PipelineReport) -> Table {
     CsvTable::new(report.corpus.iter().flat_map(|corpus| &corpus.set_aside))

@@ -10,7 +10,7 @@ use crate::audio::Windows;
 use crate::corpus::{Attribute, Condition, Expected, NOT_CONFIRMED, SetAside};
 use crate::encoder::Heard;
 use crate::evaluation::{
-    Explanation, Overview, Pair, Published, RestrictedPool, Scores, Spread, Uncertainty,
+    Explanation, Overview, Pair, Published, RestrictedPool, Robustness, Scores, Spread, Uncertainty,
 };
 use crate::import::Summary;
 use crate::model::EpochRecord;
@@ -201,6 +201,9 @@ pub struct ExperimentSection {
     /// Feature importance, where it was computed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explanation: Option<Explanation>,
+    /// Its figures on changed test recordings, where it was tested on them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub robustness: Vec<Robustness>,
     /// Each fold and seed.
     pub folds: Vec<FoldSection>,
     /// All predictions. They are in the table `predictions` and in no section or report.json.

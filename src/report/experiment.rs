@@ -12,7 +12,7 @@ use super::data::{ExperimentSection, FoldSection, PipelineReport};
 use super::html::{self, Html, Table, count, markup, number_cell, numbers, percent, words};
 use super::{
     banners, bars, cards, compare, conditions, confusion_table, curves, explain, leak,
-    misclassified, page, pools, runs, speaker_dots, summary, uncertainty,
+    misclassified, page, pools, runs, speaker_dots, stress, summary, uncertainty,
 };
 
 /// Prefix of the identifiers of the page's parts.
@@ -173,6 +173,7 @@ fn parts(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) 
     speaker_dots::write(h, experiment, ID);
     curves::write(h, experiment, ID);
     explain::write(h, experiment, ID);
+    stress::write(h, experiment, ID);
     runs::folds(h, experiment, ID);
     runs::searched(h, experiment, ID);
     misclassified::write(h, experiment, report.recordings.as_deref(), ID);

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use super::ser::corpus::{Attribute, Condition, Expected, Reason, SetAside, Sex, Source};
 use super::ser::evaluation::{
-    Answered, Explanation, Half, Importance, InductiveTwin, Mark, Overview, Published,
-    RestrictedPool, Row, Scores, Spread, Uncertainty, halves, overview, pairs,
+    Answered, Explanation, Half, Importance, InductiveTwin, Interval, Mark, Overview,
+    PairedIntervals, Published, Resampled, RestrictedPool, Robustness, Row, Scores, Spread,
+    Uncertainty, halves, overview, pairs,
 };
 use super::ser::model::EpochRecord;
 use super::ser::report::{
@@ -193,6 +194,7 @@ fn experiment(plan: &Plan) -> ExperimentSection {
     let pooled = scores(&predictions);
     ExperimentSection {
         explanation: Some(explained()),
+        robustness: robustness(),
         name: plan.name.into(),
         direction_of: None,
         title: plan.title.into(),
@@ -642,6 +644,43 @@ pub(crate) fn pools() -> Vec<RestrictedPool> {
     halves(&labels).into_iter().zip(figures).map(pool).collect()
 }
 
+/// Some conditions: one that costs much, one that costs nothing, one that was left out.
+pub(crate) fn robustness() -> Vec<Robustness> {
+    let figures = [
+        ("noise-0", "white noise, 0 dB SNR", 0.31, 0.404, 1e-9),
+        ("quiet-20", "20 dB quieter", 0.716, -0.002, 0.75),
+    ];
+    let of = |(condition, title, uar, drop, p): (&str, &str, f64, f64, f64)| Robustness {
+        left_out: None,
+        n: 1440,
+        lost: 2,
+        accuracy_before: 0.72,
+        accuracy: uar + 0.01,
+        uar_before: uar + drop,
+        uar,
+        intervals: Some(PairedIntervals {
+            resampled: Resampled::Speakers,
+            units: 24,
+            uar: Interval {
+                low: uar - 0.03,
+                high: uar + 0.04,
+            },
+            drop: Interval {
+                low: drop - 0.02,
+                high: drop + 0.02,
+            },
+        }),
+        only_before: 600,
+        only_after: 20,
+        p,
+        p_holm: p,
+        ..Robustness::left_out(condition, title, String::new())
+    };
+    let why = "neither ffmpeg with libopus nor opusenc is on the path".to_owned();
+    let left_out = Robustness::left_out("opus-16k", "Opus, 16 kbit/s", why);
+    figures.map(of).into_iter().chain([left_out]).collect()
+}
+
 /// What is left of an experiment that failed.
 fn failed(one: &ExperimentSection, why: &str) -> ExperimentSection {
     ExperimentSection {
@@ -649,6 +688,7 @@ fn failed(one: &ExperimentSection, why: &str) -> ExperimentSection {
         ensemble: None,
         failed: Some(why.to_owned()),
         explanation: None,
+        robustness: vec![],
         uncertainty: Uncertainty::default(),
         spread: BTreeMap::new(),
         speakers: TestSpeakers::Unknown,

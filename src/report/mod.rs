@@ -43,6 +43,7 @@ mod settings;
 mod shares;
 mod speaker_dots;
 mod steps;
+mod stress;
 mod summary;
 pub mod svg;
 #[cfg(test)]
@@ -55,7 +56,7 @@ mod write;
 use assets::Style;
 
 /// Raised whenever the same report would be written as other bytes.
-pub const CODE_VERSION: u32 = 12;
+pub const CODE_VERSION: u32 = 13;
 
 pub use csv::TABLES;
 pub use csv_table::escape_formula;

@@ -118,6 +118,7 @@ impl JobRequest {
     pub fn options(&self, jobs: usize, memory: Option<u64>, owner: Owner) -> Options {
         Options {
             explain: false,
+            stress: vec![],
             data_dir: self.data_dir.clone(),
             reports_dir: self.reports_dir.clone(),
             until: stage::Stage::Report,

@@ -935,6 +935,7 @@ fn a_single_training_needs_what_comes_before_it_and_publishes_nothing() {
         until: Stage::Split,
         experiments: vec![],
         explain: false,
+        stress: vec![],
         limits: Limits::default(),
         owner: Owner::this("here", "a test"),
         wait: false,

@@ -2,6 +2,7 @@
 //! missing.
 
 use std::fs;
+use std::io::{Read, Write};
 
 use super::project::Project;
 
@@ -124,6 +125,93 @@ fn a_report_is_opened_by_the_name_of_its_pipeline() {
         open("small").contains("opened reports/small/index.html"),
         "a report may outlive its file"
     );
+}
+
+#[test]
+fn over_ssh_a_report_is_served_and_not_opened() {
+    let project = Project::with_tones(2);
+    project.write("reports/small/index.html", "page");
+    project.write("reports/.locks/secret", "secret");
+    let mut open = project.command();
+    open.args(["open", "small"])
+        .env("SSH_CONNECTION", "here there");
+    for name in ["BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"] {
+        open.env_remove(name);
+    }
+    let words = [
+        "reports/small/index.html",
+        "session of ssh",
+        "ser serve small",
+    ];
+    super::project::Ran::from(open.output().unwrap()).fails(5, &words);
+    project
+        .ser(&["serve", "none"])
+        .fails(5, &["there is no report"]);
+
+    let mut serve = project.command();
+    serve.args(["serve", "small"]);
+    serve
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let mut serving = serve.spawn().unwrap();
+    let mut url = String::new();
+    let mut said = std::io::BufReader::new(serving.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut said, &mut url).unwrap();
+    let (host, path) = url
+        .trim()
+        .strip_prefix("http://")
+        .unwrap()
+        .split_once('/')
+        .unwrap();
+    assert!(host.starts_with("127.0.0.1:"), "{url}");
+    let ask = |method: &str, path: &str| -> (String, String) {
+        let mut stream = std::net::TcpStream::connect(host).unwrap();
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.to_owned(), body.to_owned())
+    };
+    let (head, body) = ask("GET", &format!("/{path}"));
+    assert!(
+        head.starts_with("HTTP/1.1 200 ") && head.contains("text/html"),
+        "{head}"
+    );
+    assert_eq!(body, "page");
+    let (head, body) = ask("HEAD", &format!("/{path}"));
+    assert!(
+        head.contains("Content-Length: 4") && body.is_empty(),
+        "{head}"
+    );
+    let token = path.split('/').next().unwrap();
+    for (method, path, status) in [
+        ("GET", "/small/index.html".to_owned(), "404"),
+        (
+            "GET",
+            format!("/{}/small/index.html", token.replace(&token[..1], "x")),
+            "404",
+        ),
+        ("GET", format!("/{token}/../pipelines/small.toml"), "404"),
+        ("GET", format!("/{token}/.locks/secret"), "404"),
+        ("POST", format!("/{path}"), "405"),
+    ] {
+        let (head, body) = ask(method, &path);
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{path}: {head}"
+        );
+        assert!(body.is_empty());
+    }
+    #[cfg(unix)]
+    {
+        let pid = serving.id().to_string();
+        std::process::Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap();
+        assert!(serving.wait().unwrap().success());
+    }
+    let _ = serving.kill();
 }
 
 #[test]

@@ -34,6 +34,7 @@ mod refusals;
 mod runs;
 mod scale;
 mod sets;
+mod stress;
 mod tables;
 mod variants;
 mod windows;

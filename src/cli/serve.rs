@@ -1,0 +1,258 @@
+//! `serve`: the reports of this machine for a browser elsewhere, through a tunnel. It listens on the
+//! loopback address alone, answers only those who know the token of the address that it prints, and
+//! reads files below the folder of the reports and no others.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::args::{Args, Serve};
+use super::open::page_of;
+use super::{print, say, system};
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+
+/// Between two looks for a stop.
+const PAUSE: Duration = Duration::from_millis(50);
+/// A client that says nothing for so long is let go.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Clients at a time; a browser opens about six connections.
+const MOST_CLIENTS: usize = 32;
+/// Bytes of a request.
+const MOST_REQUEST: usize = 16 << 10;
+
+/// Serves until a stop is asked for.
+pub fn serve(serve: &Serve, args: &Args, cancel: &Cancel) -> Result<()> {
+    let page = page_of(&serve.place)?;
+    let root = &serve.place.reports_dir;
+    let real = root
+        .canonicalize()
+        .map_err(|e| Error::io("find", root, e))?;
+    let below = page.strip_prefix(root).unwrap_or(&page);
+    let what = format!("127.0.0.1:{}", serve.port);
+    let refused = |e| {
+        Error::io("listen on", Path::new(&what), e)
+            .hint("another program may have this port: --port names another one")
+    };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, serve.port)).map_err(refused)?;
+    let refused = |e| Error::io("listen on", Path::new(&what), e);
+    listener.set_nonblocking(true).map_err(refused)?;
+    let port = listener.local_addr().map_err(refused)?.port();
+    let token = format!("{:032x}", rand::random::<u128>());
+    let url = format!("http://127.0.0.1:{port}/{token}/{}", address(below));
+    match args.global.json {
+        true => print(&serde_json::json!({ "url": url, "port": port }).to_string())?,
+        false => {
+            print(&url)?;
+            say(&format!(
+                "from another machine: ssh -N -L {port}:127.0.0.1:{port} {}, then open the address there; ctrl-C ends it",
+                system::host()
+            ));
+        }
+    }
+    let site = Arc::new(Site { root: real, token });
+    let clients = Arc::new(AtomicUsize::new(0));
+    while !cancel.requested() {
+        match listener.accept() {
+            Ok((client, _)) if clients.load(Ordering::Relaxed) < MOST_CLIENTS => {
+                let (site, clients) = (Arc::clone(&site), Arc::clone(&clients));
+                clients.fetch_add(1, Ordering::Relaxed);
+                std::thread::spawn(move || {
+                    // A client that went away needs no answer.
+                    let _ = site.answer(client);
+                    clients.fetch_sub(1, Ordering::Relaxed);
+                });
+            }
+            Ok(_) => {}
+            Err(e) if e.kind() == ErrorKind::WouldBlock => std::thread::sleep(PAUSE),
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => return Err(refused(e)),
+        }
+    }
+    Ok(())
+}
+
+/// What is served, and to whom.
+struct Site {
+    root: PathBuf,
+    token: String,
+}
+
+impl Site {
+    fn answer(&self, mut client: TcpStream) -> std::io::Result<()> {
+        client.set_nonblocking(false)?;
+        client.set_read_timeout(Some(PATIENCE))?;
+        client.set_write_timeout(Some(PATIENCE))?;
+        let Some(request) = request(&mut client)? else {
+            return head(&mut client, "400 Bad Request", "text/plain", 0);
+        };
+        let mut words = request.split(' ');
+        let (method, target) = (
+            words.next().unwrap_or_default(),
+            words.next().unwrap_or_default(),
+        );
+        if !["GET", "HEAD"].contains(&method) {
+            return head(&mut client, "405 Method Not Allowed", "text/plain", 0);
+        }
+        let found = self.find(target).and_then(|path| {
+            let file = File::open(&path).ok()?;
+            let length = file.metadata().ok().filter(|about| about.is_file())?.len();
+            Some((path, file, length))
+        });
+        let Some((path, file, length)) = found else {
+            return head(&mut client, "404 Not Found", "text/plain", 0);
+        };
+        head(&mut client, "200 OK", kind(&path), length)?;
+        if method == "GET" {
+            std::io::copy(&mut file.take(length), &mut client)?;
+        }
+        client.flush()
+    }
+
+    /// The file of an address; none without the token, nor for anything that is hidden or lies
+    /// elsewhere, links followed.
+    fn find(&self, target: &str) -> Option<PathBuf> {
+        let path = target.split(['?', '#']).next()?.strip_prefix('/')?;
+        let (token, path) = path.split_once('/')?;
+        // Hashes are compared in constant time.
+        if blake3::hash(token.as_bytes()) != blake3::hash(self.token.as_bytes()) {
+            return None;
+        }
+        let path = PathBuf::from(decoded(path)?);
+        let is_plain = |part: Component| match part {
+            Component::Normal(name) => !name.to_string_lossy().starts_with('.'),
+            _ => false,
+        };
+        if !path.components().all(is_plain) {
+            return None;
+        }
+        let mut found = self.root.join(path).canonicalize().ok()?;
+        if found.is_dir() {
+            found = found.join("index.html").canonicalize().ok()?;
+        }
+        found.starts_with(&self.root).then_some(found)
+    }
+}
+
+/// The first line of a request, once its head is whole; `None` where it is too long or no text.
+fn request(client: &mut TcpStream) -> std::io::Result<Option<String>> {
+    let (mut bytes, mut block) = (Vec::new(), [0; 1024]);
+    while !bytes.windows(4).any(|end| end == b"\r\n\r\n") {
+        let n = client.read(&mut block)?;
+        bytes.extend_from_slice(&block[..n]);
+        if n == 0 || bytes.len() > MOST_REQUEST {
+            return Ok(None);
+        }
+    }
+    let text = String::from_utf8(bytes).ok();
+    Ok(text.and_then(|text| text.lines().next().map(str::to_owned)))
+}
+
+/// The head of an answer. The address holds the token, which no link hands on.
+fn head(client: &mut TcpStream, status: &str, kind: &str, length: u64) -> std::io::Result<()> {
+    let text = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\
+         Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\nX-Content-Type-Options: nosniff\r\n\r\n"
+    );
+    client.write_all(text.as_bytes())
+}
+
+fn kind(path: &Path) -> &'static str {
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    match extension.as_ref() {
+        "html" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "svg" => "image/svg+xml",
+        "json" => "application/json",
+        "csv" => "text/csv; charset=utf-8",
+        "md" | "tex" | "bib" | "txt" => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}
+
+/// A relative path as a part of an address.
+fn address(path: &Path) -> String {
+    let mut out = String::new();
+    for byte in path.to_string_lossy().bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' | b'@' => {
+                out.push(char::from(byte));
+            }
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
+}
+
+/// A part of an address as text; `None` where it is none.
+fn decoded(text: &str) -> Option<String> {
+    let (mut out, mut rest) = (Vec::new(), text.as_bytes());
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        match (first, after) {
+            (b'%', [high, low, after @ ..]) => {
+                let digit = |byte: &u8| char::from(*byte).to_digit(16);
+                out.push(u8::try_from(digit(high)? * 16 + digit(low)?).ok()?);
+                rest = after;
+            }
+            (b'%', _) => return None,
+            (byte, _) => out.push(*byte),
+        }
+    }
+    String::from_utf8(out)
+        .ok()
+        .filter(|text| !text.contains('\0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_leads_to_files_below_the_folder_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap().join("reports");
+        std::fs::create_dir_all(root.join("de mo")).unwrap();
+        for file in ["index.html", "de mo/index.html", ".hidden", "../secret"] {
+            std::fs::write(root.join(file), file).unwrap();
+        }
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(root.join("../secret"), root.join("link")).unwrap();
+        let site = Site {
+            root: root.clone(),
+            token: "abc".into(),
+        };
+        assert_eq!(site.find("/abc/"), Some(root.join("index.html")));
+        assert_eq!(
+            site.find("/abc/de%20mo/?x"),
+            Some(root.join("de mo/index.html"))
+        );
+        for refused in [
+            "/",
+            "/abc",
+            "/abd/index.html",
+            "//index.html",
+            "/abc/../secret",
+            "/abc/%2e%2e/secret",
+            "/abc/..%2Fsecret",
+            "/abc//etc/passwd",
+            "/abc/%2Fetc/passwd",
+            "/abc/.hidden",
+            "/abc/link",
+            "/abc/none",
+            "/abc/%zz",
+            "/abc/%",
+            "/abc/a%00",
+            "abc/index.html",
+        ] {
+            assert_eq!(site.find(refused), None, "{refused}");
+        }
+        let name = "ä b@c/d%.html";
+        assert_eq!(decoded(&address(Path::new(name))).as_deref(), Some(name));
+    }
+}
