@@ -29,4 +29,5 @@ pub use decode::{
 pub use mono::{Remark, Remarks};
 pub use samples::Samples;
 pub use sound::{Long, Sound};
+pub use wav::GENERATED;
 pub use windows::{Stream, Windows};

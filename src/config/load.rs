@@ -8,7 +8,7 @@ use toml::de::DeTable;
 
 use super::pipeline::{self, Pipeline};
 use super::source::{SourceMap, read_text, shorten};
-use super::{matrix, overrides};
+use super::{guesses, matrix, overrides};
 use crate::error::{Error, Result};
 use crate::text::nearest;
 
@@ -47,12 +47,14 @@ pub const SHIPPED: [(&str, &str); 14] = shipped![
 /// [`crate::error::Kind::Config`] with file, line and column (or the override) for everything that
 /// is wrong in it; [`crate::error::Kind::Io`] where it cannot be read.
 pub fn load(path: &Path, overrides: &[String], corpora_dir: Option<&Path>) -> Result<Pipeline> {
-    parse(
+    let mut pipeline = parse(
         &read(path)?,
         &path.display().to_string(),
         overrides,
         corpora_dir,
-    )
+    )?;
+    guesses::of_parts(&mut pipeline.corpus, path);
+    Ok(pipeline)
 }
 
 /// [`load`] for text that is at hand; `file_name` is what messages call it.

@@ -15,6 +15,7 @@ pub mod synthetic;
 mod utterance;
 mod walk;
 
+pub mod audformat;
 pub mod emodb;
 pub mod iemocap;
 pub mod known;

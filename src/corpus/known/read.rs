@@ -206,7 +206,7 @@ fn tables(root: &Path, corpus: &Description) -> Result<Rows> {
     for table in &corpus.tables {
         let nearest = files
             .iter()
-            .filter(|path| file_name(path) == table.file)
+            .filter(|path| [&*table.file, &*table.other_name].contains(&file_name(path)))
             .min_by_key(|path| (path.matches('/').count(), path.as_str()));
         let path = nearest.ok_or_else(|| {
             Error::missing(format!(
