@@ -29,5 +29,4 @@ pub use decode::{
 pub use mono::{Remark, Remarks};
 pub use samples::Samples;
 pub use sound::{Long, Sound};
-pub use wav::GENERATED;
 pub use windows::{Stream, Windows};

@@ -47,17 +47,16 @@ pub const SHIPPED: [(&str, &str); 14] = shipped![
 /// [`crate::error::Kind::Config`] with file, line and column (or the override) for everything that
 /// is wrong in it; [`crate::error::Kind::Io`] where it cannot be read.
 pub fn load(path: &Path, overrides: &[String], corpora_dir: Option<&Path>) -> Result<Pipeline> {
-    let mut pipeline = parse(
+    parse(
         &read(path)?,
         &path.display().to_string(),
         overrides,
         corpora_dir,
-    )?;
-    guesses::of_parts(&mut pipeline.corpus, path);
-    Ok(pipeline)
+    )
 }
 
-/// [`load`] for text that is at hand; `file_name` is what messages call it.
+/// [`load`] for text that is at hand; `file_name` is what messages call it, and where the files of
+/// joined parts are looked for.
 ///
 /// # Errors
 /// [`crate::error::Kind::Config`] for everything that is wrong in it.
@@ -81,6 +80,7 @@ pub fn parse(
         // A value may be wrong for some experiments alone.
         overrides::by_name(error, text, overrides, &|overrides| read(overrides).is_ok())
     })?;
+    guesses::of_parts(&mut pipeline.corpus, Path::new(file_name));
     pipeline.file = file_name.into();
     pipeline.text = text.to_owned();
     pipeline.overrides = overrides.to_vec();

@@ -745,7 +745,8 @@ fn a_recording_that_a_table_leaves_without_a_label_has_none_whatever_its_name_sa
 
 #[test]
 fn a_column_for_each_emotion_is_named_as_such() {
-    let rows = (0..8).map(|i| format!("{i:02}.wav,{},{}", i % 2, 1 - i % 2));
+    let is = |yes: bool| if yes { "yes" } else { "no" };
+    let rows = (0..8).map(|i| format!("{i:02}.wav,{},{}", is(i % 2 == 0), is(i % 2 == 1)));
     let error = proposed(
         8,
         &[("labels.csv", table("file,angry,sad", rows))],

@@ -1,7 +1,7 @@
 //! Generated samples as a WAVE file that says of itself that it was generated, wherever it is
 //! copied to.
 
-use crate::audio::GENERATED;
+use crate::corpus::GENERATED_COMMENT;
 use crate::error::{Error, Result};
 
 /// A 16-bit WAVE file of samples that all channels share, with a comment before them.
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 pub(super) fn wave(samples: &[i16], sample_rate: u32, channels: u16) -> Result<Vec<u8>> {
     const BYTES: u16 = 2;
     let frame = channels * BYTES;
-    let mut comment = GENERATED.to_vec();
+    let mut comment = GENERATED_COMMENT.to_vec();
     comment.push(0);
     if comment.len() % 2 == 1 {
         comment.push(0);
