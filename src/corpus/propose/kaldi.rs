@@ -249,7 +249,6 @@ impl Directory {
 
     /// The recording, start and end of an utterance that is a segment; an end that is open is
     /// `None`.
-    #[expect(clippy::type_complexity, reason = "a segment, taken apart at once")]
     fn span(&self, utterance: &str) -> Result<Option<(&str, &str, Option<&str>)>> {
         let Some((line, text)) = self.segments.get(utterance) else {
             return Ok(None);

@@ -192,7 +192,9 @@ fn recordings_and_rows_without_each_other_are_counted() {
 
 #[test]
 fn wrong_databases_are_named_with_the_cure() {
-    let cases: [(&str, &dyn Fn(&Project), &str, i32, &[&str]); 6] = [
+    // What is spoilt, and how; keys of the corpus; the exit code, and words of the message.
+    type Case<'c> = (&'c str, &'c dyn Fn(&Project), &'c str, i32, &'c [&'c str]);
+    let cases: [Case; 6] = [
         (
             "no header",
             &|project| std::fs::remove_file(project.path("db/db.yaml")).unwrap(),
