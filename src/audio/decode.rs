@@ -328,7 +328,7 @@ fn read(input: &Input, extension: &str, out: &mut Mono) -> Result<(), Refusal> {
         mp3: None,
     };
     match format {
-        Format::Wave => match wav::read(&input)? {
+        Format::Wave => match wav::read(&input, &mut out.remarks)? {
             Wave::Plain(layout) => layout.read(&input, out)?,
             Wave::Adpcm => stream::read(&input, &known, "wav", out)?,
         },

@@ -6,8 +6,10 @@
 //! left of an utterance may not be what its label says.
 
 use super::input::Input;
+use super::mono::{Remark, Remarks};
 use super::pcm::{Coding, Layout};
 use super::refusal::Refusal;
+use crate::corpus::GENERATED_COMMENT;
 
 /// The content of a WAVE file.
 #[derive(Debug)]
@@ -69,8 +71,20 @@ struct Format {
     bits: u16,
 }
 
-/// Reads the header.
-pub(super) fn read(input: &Input) -> Result<Wave, Refusal> {
+/// Whether a list of information on the recording says that it was generated.
+fn says_generated(input: &Input, body: u64, size: u64) -> Result<bool, Refusal> {
+    // The kind of the list, then the name and size of its first entry.
+    const BEFORE: usize = 12;
+    let mut list = [0; BEFORE + GENERATED_COMMENT.len()];
+    if size < list.len() as u64 {
+        return Ok(false);
+    }
+    let n = input.read(body, &mut list)?;
+    Ok(n == list.len() && list.starts_with(b"INFOICMT") && list.ends_with(GENERATED_COMMENT))
+}
+
+/// Reads the header; remarks where the file says that it was generated.
+pub(super) fn read(input: &Input, remarks: &mut Remarks) -> Result<Wave, Refusal> {
     let order = Order {
         big: input.head().starts_with(b"RIFX"),
     };
@@ -86,6 +100,7 @@ pub(super) fn read(input: &Input) -> Result<Wave, Refusal> {
                 let n = input.read(body, &mut chunk[..FORMAT.min(size as usize)])?;
                 format = Some(Format::parse(&chunk[..n], order)?);
             }
+            b"LIST" if says_generated(input, body, size)? => remarks.add(Remark::Generated),
             // RF64: the true size of `data`, which itself says 2^32 - 1.
             b"ds64" => large_data = input.bytes::<8>(body + 8)?.map(u64::from_le_bytes),
             b"data" if size > 0 || !is_followed(input, body, order)? => {

@@ -61,6 +61,8 @@ pub enum PartKind {
         #[schemars(extend("format" = "path", "x-default" = "`manifest.csv`"))]
         path: String,
     },
+    /// A database in audformat.
+    Audformat,
     /// A corpus that is known by name.
     #[serde(untagged)]
     #[schemars(skip)]
@@ -92,6 +94,7 @@ impl PartKind {
             PartKind::Ravdess => "ravdess",
             PartKind::Emodb => "emodb",
             PartKind::Manifest { .. } => "manifest",
+            PartKind::Audformat => "audformat",
             PartKind::Known(one) => one.kind.corpus().kind,
         }
     }

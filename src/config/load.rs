@@ -8,7 +8,7 @@ use toml::de::DeTable;
 
 use super::pipeline::{self, Pipeline};
 use super::source::{SourceMap, read_text, shorten};
-use super::{matrix, overrides};
+use super::{guesses, matrix, overrides};
 use crate::error::{Error, Result};
 use crate::text::nearest;
 
@@ -55,7 +55,8 @@ pub fn load(path: &Path, overrides: &[String], corpora_dir: Option<&Path>) -> Re
     )
 }
 
-/// [`load`] for text that is at hand; `file_name` is what messages call it.
+/// [`load`] for text that is at hand; `file_name` is what messages call it, and where the files of
+/// joined parts are looked for.
 ///
 /// # Errors
 /// [`crate::error::Kind::Config`] for everything that is wrong in it.
@@ -79,6 +80,7 @@ pub fn parse(
         // A value may be wrong for some experiments alone.
         overrides::by_name(error, text, overrides, &|overrides| read(overrides).is_ok())
     })?;
+    guesses::of_parts(&mut pipeline.corpus, Path::new(file_name));
     pipeline.file = file_name.into();
     pipeline.text = text.to_owned();
     pipeline.overrides = overrides.to_vec();

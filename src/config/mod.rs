@@ -10,6 +10,7 @@ mod ensemble;
 mod experiment;
 mod features;
 mod format;
+mod guesses;
 mod import;
 mod joined;
 mod known;

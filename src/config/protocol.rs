@@ -60,7 +60,7 @@ pub(super) fn check(protocol: &Protocol, corpus: &CorpusKind, written: &Section<
 
 fn declares_parts(corpus: &CorpusKind) -> bool {
     match corpus {
-        CorpusKind::Manifest { .. } => true,
+        CorpusKind::Manifest { .. } | CorpusKind::Audformat { .. } => true,
         CorpusKind::Known(one) => one.kind.corpus().is_parted(),
         _ => false,
     }

@@ -325,7 +325,7 @@ fn a_misspelt_key_is_taken_for_one_that_its_kind_has() {
         assert!(!refusal.contains(&not), "{not} in {refusal}");
     }
     for (written, not) in [
-        ("speaker = 4", "speakers"),
+        ("sentence = 4", "sentences"),
         ("all_clip = true", "all_clips"),
     ] {
         let refusal = wrong("[corpus]", &format!("[corpus]\n{written}"));

@@ -235,6 +235,7 @@ pub fn how_to_get(name: &str, folder: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::corpus;
     use crate::encoder::{EncoderName, Padding, Source, Usage};
     use std::collections::BTreeSet;
     use std::fs;
@@ -247,6 +248,12 @@ mod tests {
         output: None,
         frames: None,
     };
+
+    /// The corpora that are meant by their kind, and never by a word of a name.
+    fn languages() -> Vec<String> {
+        let table: toml::Table = include_str!("known.toml").parse().unwrap();
+        table["languages"].clone().try_into().unwrap()
+    }
 
     #[test]
     fn the_list_is_sound() {
@@ -277,7 +284,8 @@ mod tests {
                 assert!(file.sha256.is_none() || one.revision.is_some(), "{name}");
             }
             for corpus in one.sound.iter().chain(&one.labels) {
-                assert!(TABLE.corpora.contains(corpus), "{name}: {corpus}");
+                let is_listed = TABLE.corpora.contains(corpus) || languages().contains(corpus);
+                assert!(is_listed, "{name}: {corpus}");
             }
         }
         assert!(TABLE.corpora.is_sorted());
@@ -286,6 +294,18 @@ mod tests {
             base.url("http://a/", &base.files[1]),
             "http://a/openai/whisper-base/resolve/e37978b90ca9030d5170a5c07aadb050351a65bb/config.json"
         );
+    }
+
+    #[test]
+    fn corpora_are_called_as_their_readers_are() {
+        let kinds: BTreeSet<&str> = corpus::known::all().iter().map(|one| one.kind).collect();
+        let languages = languages();
+        let named = TABLE.corpora.iter().chain(&languages);
+        let named: BTreeSet<&str> = named.map(String::as_str).collect();
+        let without: Vec<&&str> = named.difference(&kinds).collect();
+        assert_eq!(without, [&"cmu-mosei", &"cmu-mosi", &"m3ed"]);
+        let others: Vec<&&str> = kinds.difference(&named).collect();
+        assert_eq!(others, [&"banglaser", &"ravdess-song"]);
     }
 
     #[test]

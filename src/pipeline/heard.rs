@@ -16,10 +16,10 @@ fn tested(corpus: &CorpusSettings) -> Vec<TestedCorpus<'_>> {
     };
     match &corpus.kind {
         CorpusKind::Synthetic { .. } => vec![TestedCorpus::Generated],
-        CorpusKind::Manifest { .. } => vec![own(&corpus.name)],
+        CorpusKind::Manifest { .. } | CorpusKind::Audformat { .. } => vec![own(&corpus.name)],
         CorpusKind::Joined { parts, .. } => (parts.iter())
             .map(|part| match part.kind {
-                PartKind::Manifest { .. } => own(&part.name),
+                PartKind::Manifest { .. } | PartKind::Audformat => own(&part.name),
                 _ => TestedCorpus::Published(part.kind.name()),
             })
             .collect(),

@@ -207,7 +207,9 @@ pub(super) fn ingest(
         ..corpus.listing.clone()
     };
     for (remark, said) in remarked.said() {
-        if remark.is_warning() {
+        if remark == Remark::Generated && std::mem::replace(&mut listing.generated, true) {
+            // Said of the corpus as a whole.
+        } else if remark.is_warning() {
             listing.warnings.push(said);
         } else {
             listing.notes.push(said);

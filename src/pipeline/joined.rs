@@ -53,6 +53,7 @@ pub(super) fn read(
         let mut listing = match &part.kind {
             PartKind::Ravdess => corpus::ravdess::read(&folder)?,
             PartKind::Emodb => corpus::emodb::read(&folder, &EmodbSettings { all_clips: false })?,
+            PartKind::Audformat => corpus::audformat::read(&folder, None, None)?,
             PartKind::Known(one) => corpus::known::read(&folder, one.kind.corpus())?,
             PartKind::Manifest { path } => {
                 let path = if part.root.is_some() {

@@ -190,6 +190,9 @@ pub(super) fn list(
                 take(source)
             })?
         }
+        CorpusKind::Audformat {
+            emotion, speaker, ..
+        } => corpus::audformat::read(root, emotion.as_deref(), speaker.as_deref())?,
         CorpusKind::Synthetic { .. } => corpus::synthetic::read(root)?,
         CorpusKind::Known(one) => corpus::known::read(root, one.kind.corpus())?,
         CorpusKind::Joined { parts, .. } => joined::read(root, parts, cancel, &mut take)?,

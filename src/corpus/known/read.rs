@@ -47,6 +47,7 @@ pub fn read(root: &Path, corpus: &'static Description) -> Result<Listing> {
         reason: Reason::OtherMaterial,
         detail: "data of macOS about another file, and no recording: nothing to do".into(),
     }));
+    let rows_without = without_recording(&rows, &tree.files);
     let mut found = Vec::new();
     for path in tree.files {
         match recording(root, corpus, &rows, &path) {
@@ -58,7 +59,6 @@ pub fn read(root: &Path, corpus: &'static Description) -> Result<Listing> {
             }),
         }
     }
-    let rows_without = without_recording(&rows, &found);
     set_aside.extend(rows_without.into_iter().map(|path| SetAside {
         path,
         reason: Reason::MissingAudio,
@@ -173,14 +173,14 @@ fn row_of<'r>(rows: &'r Rows, path: &str) -> Option<&'r Row> {
 }
 
 /// The rows of tables of which no recording is there, by folder and name.
-fn without_recording(rows: &Rows, found: &[Source]) -> Vec<String> {
+fn without_recording(rows: &Rows, files: &[String]) -> Vec<String> {
     let mut lacking: BTreeMap<(&str, &str), ()> = rows
         .keys()
         .map(|(folder, stem)| ((folder.as_str(), stem.as_str()), ()))
         .collect();
-    for source in found {
-        let name = stem(&source.path);
-        lacking.remove(&(file_name(folder(&source.path)), name));
+    for path in files {
+        let name = stem(path);
+        lacking.remove(&(file_name(folder(path)), name));
         lacking.remove(&("", name));
     }
     let named = |(folder, stem): (&str, &str)| match folder {
@@ -206,7 +206,7 @@ fn tables(root: &Path, corpus: &Description) -> Result<Rows> {
     for table in &corpus.tables {
         let nearest = files
             .iter()
-            .filter(|path| file_name(path) == table.file)
+            .filter(|path| [&*table.file, &*table.other_name].contains(&file_name(path)))
             .min_by_key(|path| (path.matches('/').count(), path.as_str()));
         let path = nearest.ok_or_else(|| {
             Error::missing(format!(

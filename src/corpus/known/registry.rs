@@ -32,6 +32,7 @@ corpora! {
     "meld"
     "mer2023"
     "mesd"
+    "msp-improv"
     "msp-podcast"
     "nemo"
     "oreau"

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::sheet::{ENDS, STARTS};
 use crate::corpus::is_missing;
 use crate::corpus::listing::Reason;
 use crate::corpus::propose::words;
@@ -151,10 +152,7 @@ impl Columns {
                     .any(|word| name.trim().to_lowercase().starts_with(word))
             })
         };
-        let (start, end) = (
-            of(&["start", "begin", "onset"])?,
-            of(&["end", "stop", "offset"])?,
-        );
+        let (start, end) = (of(&STARTS)?, of(&ENDS)?);
         let is_known = self.index.contains_key("start") || self.index.contains_key("end");
         (!is_known).then(|| {
             let (start, end) = (excerpt(start), excerpt(end));

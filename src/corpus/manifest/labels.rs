@@ -40,34 +40,9 @@ impl Labels {
         }
     }
 
-    /// Why the labels are no classes, where they look like measurements: numbers alone, with
-    /// decimals or many of them. The decimals of `1.0` are none: tables of whole numbers with gaps
-    /// are written like that.
+    /// As [`measurements`], of the labels that were noted.
     pub(super) fn measurements(&self) -> Option<String> {
-        let numbers: Vec<f64> = self
-            .all
-            .iter()
-            .map(|label| label.parse().ok().filter(|n: &f64| n.is_finite()))
-            .collect::<Option<_>>()?;
-        let decimal = numbers.iter().any(|number| number.fract() != 0.0);
-        let same: usize = variants(self.all.iter().map(String::as_str))
-            .iter()
-            .map(|group| group.len() - 1)
-            .sum();
-        let many = numbers.len() - same;
-        if numbers.is_empty() || !(decimal || many > MOST_CODES) {
-            return None;
-        }
-        let some: Vec<&str> = self.all.iter().take(3).map(String::as_str).collect();
-        let many = if many > MOST_CODES {
-            format!("more than {MOST_CODES}")
-        } else {
-            many.to_string()
-        };
-        Some(format!(
-            "`emotion` holds {many} different numbers ({}, …): this looks like a regression target, not like classes",
-            some.join(", ")
-        ))
+        measurements(&self.all)
     }
 
     /// What to write where labels differ in their spelling alone, so that they count as different
@@ -151,6 +126,36 @@ impl Labels {
         }
         vec![warning]
     }
+}
+
+/// Why labels are no classes, where they look like measurements: numbers alone, with decimals or
+/// many of them. The decimals of `1.0` are none: tables of whole numbers with gaps are written like
+/// that.
+pub(in crate::corpus) fn measurements<L: AsRef<str>>(all: &BTreeSet<L>) -> Option<String> {
+    let all: Vec<&str> = all.iter().map(AsRef::as_ref).collect();
+    let numbers: Vec<f64> = all
+        .iter()
+        .map(|label| label.parse().ok().filter(|n: &f64| n.is_finite()))
+        .collect::<Option<_>>()?;
+    let decimal = numbers.iter().any(|number| number.fract() != 0.0);
+    let same: usize = variants(all.iter().copied())
+        .iter()
+        .map(|group| group.len() - 1)
+        .sum();
+    let many = numbers.len() - same;
+    if numbers.is_empty() || !(decimal || many > MOST_CODES) {
+        return None;
+    }
+    let some: Vec<&str> = all.iter().take(3).copied().collect();
+    let many = if many > MOST_CODES {
+        format!("more than {MOST_CODES}")
+    } else {
+        many.to_string()
+    };
+    Some(format!(
+        "`emotion` holds {many} different numbers ({}, …): this looks like a regression target, not like classes",
+        some.join(", ")
+    ))
 }
 
 #[cfg(test)]

@@ -10,9 +10,11 @@ mod locate;
 mod read;
 mod remarks;
 mod sheet;
+mod utf16;
 
 pub use clips::{BadRow, Clip, Clips, clips};
 pub(super) use columns::{fits, part};
+pub(super) use labels::measurements;
 pub(super) use locate::{absolute, shared};
 pub use read::{ManifestSettings, read, scan};
 pub(crate) use sheet::{Row, cells_of as cells, open};

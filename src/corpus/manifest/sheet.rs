@@ -1,11 +1,11 @@
 //! A manifest as rows of text, whatever its format.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::columnar::parquet_rows;
 use super::json_rows;
+use super::utf16::{Utf16, of_mark};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::files::open_regular;
@@ -14,9 +14,9 @@ use crate::files::open_regular;
 /// any file into memory.
 const LONGEST_ROW: usize = 64 << 20;
 
-/// What to do with a table of an older program.
 /// How the reason of a row in another encoding begins.
 pub(super) const NOT_UTF8: &str = "not UTF-8";
+/// What to do with a table of an older program.
 pub(super) const AS_UTF8: &str = "save the table as CSV in UTF-8 (from a spreadsheet: \"CSV UTF-8\"; or iconv -f WINDOWS-1252 -t UTF-8)";
 
 /// A manifest whose rows are still to be read.
@@ -29,6 +29,9 @@ pub(crate) struct Sheet {
     /// Remarks on the form of the file.
     pub(crate) notes: Vec<String>,
 }
+
+/// The bytes of a text.
+type Text = Box<dyn Read>;
 
 /// The rows in file order.
 pub(crate) type Rows = Box<dyn Iterator<Item = Result<Row>>>;
@@ -70,7 +73,7 @@ pub(crate) fn open(path: &Path) -> Result<Sheet> {
         }
         Err(error) => return Err(Error::io("read", path, error)),
     };
-    let mut tap = Tap::new(file, LONGEST_ROW);
+    let mut tap: Tap<Text> = Tap::new(Box::new(file), LONGEST_ROW);
     let head = tap.head().map_err(|e| Error::io("read", path, e))?;
     let refused =
         |what: &str, hint: &str| Err(Error::data(format!("{} {what}", path.display())).hint(hint));
@@ -126,9 +129,15 @@ pub(crate) fn cells_of(path: &Path, most: usize, cancel: &Cancel) -> Result<Cell
     Ok(out)
 }
 
-fn text_rows(path: &Path, mut tap: Tap<File>) -> Result<Sheet> {
+fn text_rows(path: &Path, mut tap: Tap<Text>) -> Result<Sheet> {
+    let mut notes = Vec::new();
     let head = tap.head().map_err(|e| Error::io("read", path, e))?;
-    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") || head.contains(&0) {
+    if let Some(encoding) = of_mark(head) {
+        notes.push("the manifest is in UTF-16, not UTF-8".to_owned());
+        tap = Tap::new(Box::new(Utf16::new(tap, encoding)), LONGEST_ROW);
+    }
+    let head = tap.head().map_err(|e| unreadable(path, e))?;
+    if head.contains(&0) {
         return Err(Error::data(format!("{} is not UTF-8 text", path.display()))
             .hint("save the table as CSV in UTF-8, or as Parquet"));
     }
@@ -148,7 +157,6 @@ fn text_rows(path: &Path, mut tap: Tap<File>) -> Result<Sheet> {
             .separator
             .unwrap_or_else(|| separator(&head[mark + before.length..]))
     };
-    let mut notes = Vec::new();
     match separator {
         b';' => {
             notes.push("the cells of the manifest are separated by semicolons, not commas".into())
@@ -168,11 +176,12 @@ fn text_rows(path: &Path, mut tap: Tap<File>) -> Result<Sheet> {
         .flexible(true)
         .has_headers(false)
         .from_reader(tap);
-    let mut text = Text {
+    let mut text = TextRows {
         path: path.to_owned(),
         reader,
         record: csv::ByteRecord::new(),
         width: 0,
+        times: vec![],
         passed: before.lines,
         done: false,
     };
@@ -190,6 +199,16 @@ fn text_rows(path: &Path, mut tap: Tap<File>) -> Result<Sheet> {
         columns.push(cell.trim().to_owned());
     }
     text.width = columns.len();
+    // In a text that is separated by commas, one is no mark of decimals.
+    if separator != b',' {
+        let is_time = |(_, name): &(usize, &String)| looks_like_a_time(name);
+        text.times = columns
+            .iter()
+            .enumerate()
+            .filter(is_time)
+            .map(|(c, _)| c)
+            .collect();
+    }
     Ok(Sheet {
         columns,
         rows: Box::new(text),
@@ -198,18 +217,30 @@ fn text_rows(path: &Path, mut tap: Tap<File>) -> Result<Sheet> {
     })
 }
 
+/// A text that the system, or its encoding, does not let be read.
+fn unreadable(path: &Path, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::InvalidData => {
+            Error::data(format!("{} cannot be read: {error}", path.display())).hint(AS_UTF8)
+        }
+        _ => Error::io("read", path, error),
+    }
+}
+
 /// The rows of a text.
-struct Text {
+struct TextRows {
     path: PathBuf,
-    reader: csv::Reader<Tap<File>>,
+    reader: csv::Reader<Tap<Text>>,
     record: csv::ByteRecord,
     width: usize,
+    /// Columns of times, whose decimals may stand behind a comma.
+    times: Vec<usize>,
     /// Lines before the header.
     passed: u64,
     done: bool,
 }
 
-impl Text {
+impl TextRows {
     fn advance(&mut self) -> Result<bool> {
         let position = self.reader.position().byte();
         self.reader.get_mut().release(position);
@@ -225,9 +256,27 @@ impl Text {
                     .hint("look for a quotation mark that is never closed")
                     .because(error)
             }
-            csv::ErrorKind::Io(error) => Error::io("read", &self.path, error),
+            csv::ErrorKind::Io(error) => unreadable(&self.path, error),
             other => Error::data(format!("failed to read {}: {other:?}", self.path.display())),
         }
+    }
+
+    /// With a decimal point in times.
+    fn with_points(&self, mut cells: Vec<String>) -> Vec<String> {
+        for &c in &self.times {
+            let Some(cell) = cells.get_mut(c) else {
+                continue;
+            };
+            let is_number =
+                |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            if let Some((whole, decimals)) = cell.trim().split_once(',')
+                && is_number(whole)
+                && is_number(decimals)
+            {
+                *cell = format!("{whole}.{decimals}");
+            }
+        }
+        cells
     }
 
     fn row(&mut self) -> Result<Option<Row>> {
@@ -251,12 +300,12 @@ impl Text {
         let line = self.record.position().map_or(0, csv::Position::line) + blank + self.passed;
         Ok(Some(Row {
             place: line,
-            cells: cells(&self.record, raw, self.width, last),
+            cells: cells(&self.record, raw, self.width, last).map(|cells| self.with_points(cells)),
         }))
     }
 }
 
-impl Iterator for Text {
+impl Iterator for TextRows {
     type Item = Result<Row>;
 
     fn next(&mut self) -> Option<Result<Row>> {
@@ -295,6 +344,17 @@ fn cells(
         .collect::<Result<_, _>>();
     texts.map_err(|_| format!("{NOT_UTF8}: {AS_UTF8}"))
 }
+
+/// Whether a column is called like the start or end of a segment.
+pub(super) fn looks_like_a_time(name: &str) -> bool {
+    let name = name.trim().to_lowercase();
+    let is_called = |word: &&str| name.starts_with(*word);
+    STARTS.iter().chain(&ENDS).any(is_called)
+}
+
+/// How the names of columns of times begin.
+pub(super) const STARTS: [&str; 3] = ["start", "begin", "onset"];
+pub(super) const ENDS: [&str; 3] = ["end", "stop", "offset"];
 
 /// What cells may be separated by.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];

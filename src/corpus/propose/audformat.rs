@@ -7,11 +7,11 @@ use std::path::Path;
 use serde_yaml_ng::{Mapping, Value};
 
 use super::Folder;
+use super::audformat_speakers::sexes;
+use super::audformat_table::{Index, rows};
 use super::copies::one_medium;
 use super::place::{Choices, Place};
 use super::proposal::{Proposal, Row};
-use super::sheet;
-use crate::cancel::Cancel;
 use crate::corpus::walk::folder;
 use crate::corpus::{Reason, SetAside, is_missing};
 use crate::error::{Error, Result};
@@ -20,9 +20,6 @@ use crate::text::plural;
 
 /// The name of the header.
 pub(super) const HEADER: &str = "db.yaml";
-
-/// One recording, or one segment of it.
-type Index = (String, String, String);
 
 /// The tables in the order in which they are believed, with their columns of interest and the
 /// scheme of each.
@@ -59,7 +56,11 @@ pub(super) fn read(folder: &Folder) -> Result<Proposal> {
     Ok(Proposal { rows, ..proposal })
 }
 
-fn read_tables(root: &Path, choices: &Choices) -> Result<Proposal> {
+/// Reads the header and the tables, whatever recordings are there.
+///
+/// # Errors
+/// As [`read`], but for recordings that are not there.
+pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<Proposal> {
     let path = root.join(HEADER);
     let text = std::fs::read_to_string(&path).map_err(|e| Error::io("read", &path, e))?;
     let header: Value = serde_yaml_ng::from_str(&text).map_err(|e| {
@@ -139,7 +140,7 @@ fn read_tables(root: &Path, choices: &Choices) -> Result<Proposal> {
         .iter()
         .filter_map(|((file, ..), row)| Some((file.as_str(), row.get(speaker.as_ref()?)?)))
         .collect();
-    let sexes = sexes(&header);
+    let sexes = sexes(root, &header, &mut warnings)?;
     let mut out = Vec::new();
     for ((file, start, end), row) in &cells {
         let Some(emotion) = row.get(&emotion).filter(|e| !is_missing(e)) else {
@@ -423,132 +424,6 @@ fn candidates(tables: &Tables<'_>, scheme: &str) -> Vec<String> {
     }
     out.sort_by_key(|column| column != scheme);
     out
-}
-
-/// The rows of a table by file and, where it has them, start and end.
-fn rows(
-    root: &Path,
-    name: &str,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<(Index, BTreeMap<String, String>)>> {
-    let file = ["csv", "parquet"]
-        .map(|extension| root.join(format!("db.{name}.{extension}")))
-        .into_iter()
-        .find(|path| path.is_file());
-    let Some(path) = file else {
-        let error = Error::data(format!(
-            "the table {name} of {} is not there as CSV or Parquet",
-            root.join(HEADER).display()
-        ));
-        return Err(error.hint("save the database with audformat as CSV or Parquet; a pickled table (.pkl) is a program, and is not run"));
-    };
-    let sheet::Sheet {
-        columns,
-        rows: cells,
-        warnings: more,
-    } = sheet::read(
-        &path,
-        &path.file_name().unwrap_or_default().to_string_lossy(),
-        &Cancel::default(),
-    )?;
-    warnings.extend(more);
-    let place = |wanted: &str| columns.iter().position(|column| column == wanted);
-    let Some(file) = place("file") else {
-        return Err(
-            Error::data(format!("{} has no column file", path.display()))
-                .hint("save the database again with audformat"),
-        );
-    };
-    let index: BTreeSet<usize> = ["file", "start", "end"]
-        .iter()
-        .filter_map(|name| place(name))
-        .collect();
-    // Parquet keeps times as nanoseconds.
-    let nanoseconds = path
-        .extension()
-        .is_some_and(|extension| extension == "parquet");
-    let text =
-        |row: &[String], c: Option<usize>| c.and_then(|c| row.get(c)).cloned().unwrap_or_default();
-    let time = |row: &[String], name: &str| seconds(&text(row, place(name)), nanoseconds);
-    let row = |row: &Vec<String>| -> Result<(Index, BTreeMap<String, String>)> {
-        let rest = columns
-            .iter()
-            .zip(row)
-            .enumerate()
-            .filter(|(c, (_, cell))| !index.contains(c) && !cell.is_empty());
-        let values = rest
-            .map(|(_, (column, cell))| (column.clone(), cell.clone()))
-            .collect();
-        Ok((
-            (
-                text(row, Some(file)),
-                time(row, "start")?,
-                time(row, "end")?,
-            ),
-            values,
-        ))
-    };
-    cells.iter().map(row).collect()
-}
-
-/// What the scheme of speakers says of their sex.
-fn sexes(header: &Value) -> BTreeMap<String, &'static str> {
-    let labels = header
-        .get("schemes")
-        .and_then(|schemes| schemes.get("speaker")?.get("labels")?.as_mapping());
-    let one = |(key, about): (&Value, &Value)| {
-        let speaker = match key {
-            Value::String(text) => text.clone(),
-            Value::Number(number) => number.to_string(),
-            _ => return None,
-        };
-        let word = ["gender", "sex"]
-            .iter()
-            .find_map(|key| about.get(*key)?.as_str())?;
-        Some((
-            speaker,
-            ["female", "male"]
-                .into_iter()
-                .find(|known| *known == word)?,
-        ))
-    };
-    labels.into_iter().flatten().filter_map(one).collect()
-}
-
-/// A time as seconds: a pandas Timedelta (`0 days`, `0 days 00:00:01.500000`), a number of seconds,
-/// or of nanoseconds. What is open stays empty.
-fn seconds(text: &str, nanoseconds: bool) -> Result<String> {
-    let bad = || {
-        Error::data(format!("`{text}` is no time of a segment"))
-            .hint("audformat writes times as 0 days 00:00:01.500000")
-    };
-    if text.is_empty() || text == "NaT" {
-        return Ok(String::new());
-    }
-    if let Ok(number) = text.parse::<f64>() {
-        return Ok(if nanoseconds {
-            (number / 1e9).to_string()
-        } else {
-            text.to_owned()
-        });
-    }
-    let (days, clock) = text.split_once(" days").ok_or_else(bad)?;
-    let clock = if clock.trim().is_empty() {
-        "0:0:0"
-    } else {
-        clock.trim().trim_start_matches('+')
-    };
-    let mut parts = clock.split(':').map(str::parse::<f64>);
-    let (Ok(days), Some(Ok(hours)), Some(Ok(minutes)), Some(Ok(seconds)), None) = (
-        days.trim().parse::<f64>(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-    ) else {
-        return Err(bad());
-    };
-    Ok((((days * 24.0 + hours) * 60.0 + minutes) * 60.0 + seconds).to_string())
 }
 
 #[cfg(test)]

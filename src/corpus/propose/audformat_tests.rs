@@ -77,24 +77,6 @@ fn tables_that_disagree_and_segments_of_labelled_files_are_doubts() {
 }
 
 #[test]
-fn times_are_written_in_several_ways() {
-    let read = |text: &str, nanoseconds| seconds(text, nanoseconds).unwrap();
-    assert_eq!(
-        [
-            read("0 days", false),
-            read("1 days 00:01:00.25", false),
-            read("2.5", false)
-        ],
-        ["0", "86460.25", "2.5"]
-    );
-    assert_eq!(
-        [read("1200000000", true), read("NaT", false), read("", true)],
-        ["1.2", "", ""]
-    );
-    assert!(seconds("soon", false).is_err());
-}
-
-#[test]
 fn what_cannot_be_read_is_named() {
     let pickled = database(&[
         (HEADER, DB),

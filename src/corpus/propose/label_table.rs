@@ -7,6 +7,7 @@ use super::place::{Choices, Place};
 use super::proposal::Row;
 use super::recording_index::RecordingIndex;
 use super::sheet::{Sheet, name_recordings, read};
+use super::votes::{add_winner, count_choices};
 use super::words;
 use crate::corpus::walk::{extension, file_name, is_audio_name};
 use crate::corpus::{MOST_CLASSES, is_missing, is_missing_speaker, manifest};
@@ -135,10 +136,15 @@ pub(super) fn labelled(
     let Some((file, resolver)) = sheet.of_files(index, path, cancel) else {
         return Err(elsewhere(&sheet, index));
     };
-    let column = |c: usize| sheet.columns.get(c).map_or("", String::as_str);
+    let mut votes = count_choices(&mut sheet, file);
+    if choices.emotion.is_none() {
+        votes.extend(add_winner(&mut sheet, file));
+    }
     let emotion = emotion(&sheet, file, path, choices)?;
     let mut warnings = sheet.warnings.clone();
+    warnings.extend(votes.into_iter().map(|what| format!("in {path}, {what}")));
     warnings.extend(emotion.warning);
+    let column = |c: usize| sheet.columns.get(c).map_or("", String::as_str);
     let emotion = emotion.column;
     let free = |c: usize| c != file && c != emotion;
     let speaker = match &choices.speaker {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::proposal::{Proposal, Row, contradictions};
 use super::words;
+use crate::corpus::manifest::measurements;
 use crate::corpus::{Reason, SetAside, variants};
 use crate::error::{Error, Result};
 use crate::escape::shown;
@@ -25,6 +26,7 @@ pub(super) fn label(root: &Path, proposal: &mut Proposal) -> Result<()> {
     merged(proposal);
     require_two_classes(root, proposal)?;
     let warnings = [
+        numbers(proposal),
         names_by_accent(proposal),
         contradicting_rows(proposal),
         single_recordings(proposal),
@@ -149,10 +151,20 @@ fn require_two_classes(root: &Path, proposal: &Proposal) -> Result<()> {
         _ => format!("fewer than two classes below {root} have two recordings: {classes}"),
     });
     let evidence: Vec<String> = proposal.evidence.iter().map(|line| shown(line)).collect();
+    let numbers = numbers(proposal).map_or(String::new(), |why| format!("{why}. "));
     Err(error.hint(format!(
-        "a classifier needs two classes of two recordings each. How these were told: {}; say where else the emotion stands with --emotion FIELD",
+        "{numbers}a classifier needs two classes of two recordings each. How these were told: {}; say where else the emotion stands with --emotion FIELD",
         evidence.join("; ")
     )))
+}
+
+/// Numbers that a run refuses, since they are no classes.
+fn numbers(proposal: &Proposal) -> Option<String> {
+    let own = proposal.rows.iter().map(|row| row.emotion.as_str());
+    let why = measurements(&own.collect())?;
+    Some(format!(
+        "{why}; a run refuses them until label_map in the pipeline file gives each number a class; say where else the emotion stands with --emotion"
+    ))
 }
 
 /// Names that differ in the form of their accents alone are one name on some systems.

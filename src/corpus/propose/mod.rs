@@ -2,16 +2,18 @@
 //! emotion, which the speaker, and what cannot be told.
 //!
 //! `search` asks the sources of labels in the order in which they are believed: an audformat
-//! database (`audformat`), the corpora that are known by name, the tables in the tree
-//! (`tables`: a `label_table` each, over a `sheet` whose cells the `recording_index`
-//! resolves), and the paths alone (`path_labels`: the `field`s of the paths, the
-//! roles of `speaker`s). All of them make one
-//! `Proposal`; `label_warnings` turns its words into classes and says what to look at, and
+//! database (`audformat`), the corpora that are known by name, data directories of Kaldi
+//! (`kaldi`), the tables in the tree (`tables`: a `label_table` each, over a `sheet` whose cells
+//! the `recording_index` resolves; `votes` are counted), and the paths alone (`path_labels`: the
+//! `field`s of the paths, the roles of `speaker`s). All of them make one `Proposal`; `label_warnings` turns its words into classes and says what to look at, and
 //! `sound_check` takes speakers back that the sounds contradict.
 
 mod audformat;
+mod audformat_speakers;
+mod audformat_table;
 mod copies;
 mod field;
+mod kaldi;
 mod label_table;
 mod label_warnings;
 mod own_files;
@@ -25,6 +27,7 @@ mod sound_check;
 mod speaker;
 mod tables;
 mod variant;
+mod votes;
 pub(super) mod words;
 mod write;
 
@@ -32,6 +35,7 @@ use std::path::Path;
 
 use crate::cancel::Cancel;
 
+pub(super) use audformat::read_tables as audformat_tables;
 pub use place::{Choices, Place};
 pub use proposal::{Proposal, Row};
 pub use search::propose;

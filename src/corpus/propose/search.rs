@@ -13,7 +13,7 @@ use super::path_labels::{emotion_field, field_at, label_by_paths, roles_beside};
 use super::place::{Choices, Place};
 use super::proposal::{Proposal, Row};
 use super::tables::{self, Tables};
-use super::{audformat, label_warnings, words};
+use super::{audformat, kaldi, label_warnings, words};
 use crate::cancel::Cancel;
 use crate::corpus::known::{self, recognise};
 use crate::corpus::utterance::Source;
@@ -157,6 +157,11 @@ fn find_labels(folder: &Folder) -> Result<Proposal> {
         && let Some(proposal) = corpus_with_reader(folder, &mut likeness)
     {
         return Ok(proposal);
+    }
+    if choices.emotion.is_none()
+        && let Some(proposal) = kaldi::read(folder)?
+    {
+        return speakers_by_path(folder, proposal);
     }
     let Tables {
         best,

@@ -2,14 +2,14 @@
 //! one and two channels.
 
 use std::fs;
-use std::io::Cursor;
 use std::path::Path;
 
 use super::generated::{SyntheticSettings, recording_samples};
+use super::wave::wave;
 use crate::cancel::Cancel;
 use crate::corpus::GENERATED_MARK;
 use crate::corpus::known::Description;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files::{create_folder, write_atomically};
 
 /// What the folders and names say, in the order of the generator's moods.
@@ -54,7 +54,7 @@ pub fn in_layout(corpus: &Description, folder: &Path, cancel: &Cancel) -> Result
         let samples = recording_samples(&settings, [*speaker, *sentence, class % WORDS.len(), 0]);
         let path = folder.join(name);
         path.parent().map_or(Ok(()), create_folder)?;
-        write_atomically(&path, &wav(&samples, RATE, 1)?)
+        write_atomically(&path, &wave(&samples, RATE, 1)?)
     };
     let written = names.iter().try_for_each(write).and_then(|()| mark(folder));
     if written.is_err() {
@@ -86,7 +86,7 @@ fn write(settings: &SyntheticSettings, folder: &Path, cancel: &Cancel) -> Result
                     ],
                 );
                 let path = place.join(format!("{word}_{:02}.wav", take + 1));
-                write_atomically(&path, &wav(&samples, rate, channels)?)?;
+                write_atomically(&path, &wave(&samples, rate, channels)?)?;
                 n += 1;
             }
         }
@@ -98,24 +98,4 @@ fn write(settings: &SyntheticSettings, folder: &Path, cancel: &Cancel) -> Result
 fn mark(folder: &Path) -> Result<()> {
     let text = "Generated, not recorded: a program made these sounds. Nobody spoke, and a result on them says nothing about people.\n";
     write_atomically(&folder.join(GENERATED_MARK), text.as_bytes())
-}
-
-fn wav(samples: &[i16], sample_rate: u32, channels: u16) -> Result<Vec<u8>> {
-    let spec = hound::WavSpec {
-        channels,
-        sample_rate,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut bytes = Vec::new();
-    let written = hound::WavWriter::new(Cursor::new(&mut bytes), spec).and_then(|mut wav| {
-        samples
-            .iter()
-            .try_for_each(|&sample| (0..channels).try_for_each(|_| wav.write_sample(sample)))?;
-        wav.finalize()
-    });
-    written.map_err(|e| {
-        Error::internal("a generated recording cannot be written as WAVE").because(e)
-    })?;
-    Ok(bytes)
 }

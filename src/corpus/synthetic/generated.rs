@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Cursor, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,9 +19,12 @@ use crate::rng;
 use super::signal;
 use super::voice::{self, Sound};
 use super::voice::{EMOTIONS, Speaker, female};
+use super::wave::wave;
 
-/// Of the sounds and of `corpus.json`: raised whenever the same settings give other bytes.
-const FORMAT: u32 = 1;
+/// Of the files and of `corpus.json`: raised whenever the same settings give other bytes.
+const FORMAT: u32 = 2;
+/// Of the sounds: raised whenever the same settings give other samples.
+const SOUNDS: u32 = 1;
 
 /// The file that makes a folder a generated corpus.
 const DESCRIPTION: &str = "corpus.json";
@@ -101,7 +104,7 @@ impl SyntheticSettings {
     /// A generator of its own for each purpose, so that no recording depends on which others are
     /// made.
     fn rng(&self, purpose: &str) -> ChaCha8Rng {
-        let text = format!("ser synthetic corpus {FORMAT}/{}/{purpose}", self.seed);
+        let text = format!("ser synthetic corpus {SOUNDS}/{}/{purpose}", self.seed);
         rng::named(&text)
     }
 }
@@ -340,21 +343,7 @@ fn recording(
     let mut rng = settings.rng(&format!("recording {}", item.id()));
     let prosody = speaker.prosody(item.emotion, &mut rng);
     let samples = signal::speak(sentence, speaker, &prosody, settings.sample_rate, &mut rng);
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: settings.sample_rate,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut bytes = Vec::with_capacity(44 + 2 * samples.len());
-    let written = hound::WavWriter::new(Cursor::new(&mut bytes), spec).and_then(|mut wav| {
-        samples.iter().try_for_each(|&s| wav.write_sample(s))?;
-        wav.finalize()
-    });
-    written.map_err(|e| {
-        Error::internal(format!("{} cannot be written as WAVE", item.path())).because(e)
-    })?;
-    Ok(bytes)
+    wave(&samples, settings.sample_rate, 1)
 }
 
 /// Samples of a recording by the places of its speaker, sentence, emotion and take.

@@ -229,7 +229,8 @@ fn sound(item: Item) -> Vec<f64> {
     );
     let sentence = voice::sentence(&mut settings.rng(&format!("sentence {}", item.sentence)));
     let bytes = recording(&settings, &item, &speaker, &sentence).unwrap();
-    bytes[44..]
+    let head = bytes.windows(4).position(|name| name == b"data").unwrap() + 8;
+    bytes[head..]
         .chunks_exact(2)
         .map(|b| f64::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0)
         .collect()

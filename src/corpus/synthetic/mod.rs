@@ -5,6 +5,7 @@ mod foreign;
 mod generated;
 mod signal;
 mod voice;
+mod wave;
 
 pub use foreign::{foreign, in_layout};
 pub use generated::{SyntheticSettings, generate, is_complete, read, remove};

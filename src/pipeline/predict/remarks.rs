@@ -45,10 +45,10 @@ pub fn remark(tally: &Tally, predictor: &Predictor, has_windows: bool, observer:
         let silent = recordings(tally.silent);
         observer.warn(format!("{silent} silent, all samples being the same: the prediction says nothing (the first: {first})"));
     }
-    // Silence is told above, of windows as well.
+    // Silence is told above, of windows as well; generated sounds are what the demo predicts.
     let others = tally.remarked.iter();
     remark_on_decoding(
-        others.filter(|(remark, _)| **remark != Remark::Silent),
+        others.filter(|(remark, _)| !matches!(remark, Remark::Silent | Remark::Generated)),
         observer,
     );
     let trained = predictor.trained_durations();

@@ -160,3 +160,54 @@ fn manifests_that_were_proposed_are_joined_as_they_lie() {
         .ser(&["run", "both"])
         .fails(5, &["data/manifests/two.csv", "`ser corpus init` wrote"]);
 }
+
+#[test]
+fn a_guess_about_a_part_counts_until_it_is_confirmed_there() {
+    let project = Project::new();
+    for (f, (folder, names)) in [("one", ["anna", "bert"]), ("two", ["cleo", "dora"])]
+        .into_iter()
+        .enumerate()
+    {
+        for (s, name) in names.iter().enumerate() {
+            for n in 0..6 {
+                let (k, take) = (n % 2, n / 2);
+                let pitch =
+                    150.0 + 170.0 * k as f32 + 13.0 * (2 * f + s) as f32 + 3.0 * take as f32;
+                let file = format!("{folder}/{name}/{}_{take}.wav", ["wut", "freude"][k]);
+                project.tone(&file, pitch, 0.4);
+            }
+        }
+        let path = format!("corpus/{folder}");
+        project.ser(&["corpus", "init", &path]).ok();
+    }
+    let part = |name: &str| {
+        format!(
+            "{{ kind = \"manifest\", name = \"{name}\", path = \"data/manifests/{name}.csv\", root = \"corpus/{name}\", label_map = {{ wut = \
+             \"anger\", freude = \"joy\" }} }}"
+        )
+    };
+    project.pipeline(
+        "both",
+        &format!(
+            "name = \"both\"\n[corpus]\nkind = \"joined\"\nparts = [\n{},\n{},\n]\n[[experiment]]\nname = \"x\"\nprotocol = {{ kind = \
+             \"leave-one-speaker-out\" }}\nmodel = {{ kind = \"majority\" }}\n",
+            part("one"),
+            part("two")
+        ),
+    );
+    let verdict = || {
+        project.ser(&["run", "both", "-q"]).ok();
+        let report: serde_json::Value =
+            serde_json::from_slice(&project.read("reports/both/report.json")).unwrap();
+        report["experiments"][0]["speaker_independent"].clone()
+    };
+    assert_eq!(verdict(), "unknown");
+    for (name, verdict_then) in [("one", "unknown"), ("two", "yes")] {
+        let file = format!("pipelines/{name}.toml");
+        let text = String::from_utf8(project.read(&file)).unwrap();
+        let guess = "guessed = [\"emotion\", \"speaker\"]";
+        assert!(text.contains(guess), "{text}");
+        project.write(&file, text.replace(guess, "guessed = []"));
+        assert_eq!(verdict(), verdict_then, "{name} confirmed");
+    }
+}

@@ -1,5 +1,6 @@
 //! The program as a user runs it: arguments in, exit code, messages and files out.
 
+mod audformat;
 mod augment;
 mod bad_audio;
 mod bad_corpus;
@@ -21,6 +22,7 @@ mod init;
 mod joined;
 mod known;
 mod known_encoders;
+mod layouts;
 mod leaks;
 mod messages;
 mod others;

@@ -1,0 +1,305 @@
+//! Data directories of Kaldi: `wav.scp`, `utt2emo`, and where they are there `segments`, `utt2spk`,
+//! `spk2gender` and `text`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::Folder;
+use super::place::Choices;
+use super::proposal::{Proposal, Row};
+use super::recording_index::RecordingIndex;
+use super::sheet::part_of;
+use super::words;
+use crate::corpus::is_missing;
+use crate::corpus::walk::{file_name, folder, walk_until};
+use crate::error::{Error, Result};
+use crate::text::{excerpt, listed, plural};
+
+/// What the file of emotions is called.
+const EMOTIONS: [&str; 4] = ["utt2emo", "utt2emotion", "utt2label", "utt2class"];
+/// Folders that are named in one line.
+const SHOWN: usize = 6;
+
+/// Lines by their first word.
+type Lines = BTreeMap<String, (usize, String)>;
+
+/// One data directory.
+struct Directory {
+    /// Below the root; empty for the root itself.
+    name: String,
+    /// The path of `wav.scp`.
+    scp: String,
+    recordings: Lines,
+    emotions: Lines,
+    segments: Lines,
+    speakers: Lines,
+    genders: Lines,
+    texts: Lines,
+}
+
+/// Reads the data directories below the folder that say emotions; `None` where there is none.
+///
+/// # Errors
+/// `Data` where a line cannot be understood, no recording is there, or all of them are commands;
+/// `Io` where a file cannot be read; `Interrupted` on request.
+pub(super) fn read(folder: &Folder) -> Result<Option<Proposal>> {
+    let mut found = Vec::new();
+    for scp in walk_until(folder.root, "", &["scp"], folder.cancel)?.files {
+        if file_name(&scp) == "wav.scp" {
+            found.extend(directory(folder.root, &scp)?);
+        }
+    }
+    if found.is_empty() {
+        return Ok(None);
+    }
+    // Those of a part first, so that an utterance that is also in the whole has its part.
+    found.sort_by_key(|one| (part_of(&one.scp).is_none(), one.name.clone()));
+    let index = RecordingIndex::of(folder.files);
+    let mut whole = Proposal::default();
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    let mut again = 0;
+    let (mut gone, mut commands) = (Vec::new(), Vec::new());
+    for one in &found {
+        let resolver = index.resolver(&one.scp, one.recordings.values().map(|(_, to)| to.as_str()));
+        let speaker = one.speakers(folder.choices, &mut whole.warnings);
+        for (utterance, (line, emotion)) in &one.emotions {
+            if is_missing(emotion) {
+                continue;
+            }
+            let span = one.span(utterance)?;
+            let recording = span.as_ref().map_or(utterance.as_str(), |span| span.0);
+            let Some((at, to)) = one.recordings.get(recording) else {
+                return Err(Error::data(format!(
+                    "line {line} of {} names {}, which is neither in wav.scp nor in segments",
+                    one.emotions_file(folder.root),
+                    excerpt(utterance)
+                ))
+                .hint("give it a line in wav.scp, or remove it from the other files"));
+            };
+            if let Some(what) = no_file(to) {
+                commands.push(format!(
+                    "line {at} of {} is {what}: {}",
+                    one.scp,
+                    excerpt(to)
+                ));
+                continue;
+            }
+            let Some(path) = resolver.find(to) else {
+                gone.push(format!("{} (line {at} of {})", excerpt(to), one.scp));
+                continue;
+            };
+            let key = format!("{path}#{:?}", span.map(|(_, start, end)| (start, end)));
+            if let Some(other) = seen.get(&key) {
+                again += usize::from(*other != one.name);
+                continue;
+            }
+            seen.insert(key, one.name.clone());
+            let speaker = speaker.get(utterance.as_str()).copied();
+            let mut columns = BTreeMap::new();
+            if let Some((_, start, end)) = span {
+                columns.insert("start", start.to_owned());
+                columns.extend(end.map(|end| ("end", end.to_owned())));
+            }
+            let part = part_of(&one.scp);
+            columns.extend(part.map(|part| ("split", part.to_owned())));
+            let gender = speaker.and_then(|speaker| one.genders.get(speaker));
+            let sex = gender.and_then(|(_, word)| words::sex(word));
+            columns.extend(sex.map(|sex| ("sex", sex.to_owned())));
+            let text = one.texts.get(utterance).map(|(_, text)| text.clone());
+            columns.extend(text.map(|text| ("text_id", text)));
+            whole.rows.push(Row {
+                path: path.clone(),
+                emotion: emotion.clone(),
+                speaker: speaker.map(str::to_owned),
+                columns,
+            });
+        }
+    }
+    let named: Vec<String> = found.iter().map(|one| one.scp.clone()).collect();
+    whole.evidence.push(format!(
+        "Kaldi's {} {}, with the emotions beside it",
+        if named.len() == 1 { "table" } else { "tables" },
+        listed(&named, SHOWN)
+    ));
+    if again > 0 {
+        whole.warnings.push(format!(
+            "{} in several of {}: the first counts",
+            plural(again, "utterance"),
+            listed(&named, SHOWN)
+        ));
+    }
+    if let Some(first) = commands.first() {
+        let hint =
+            "ser runs no commands: convert these recordings to files and name the files in wav.scp";
+        if whole.rows.is_empty() && gone.is_empty() {
+            let n = plural(commands.len(), "recording");
+            return Err(Error::data(format!("no recording is a file: of {n}, {first}")).hint(hint));
+        }
+        let n = plural(commands.len(), "recording");
+        whole.warnings.push(format!(
+            "{n} left out that are no files, such as {first}; {hint}"
+        ));
+    }
+    if let Some(first) = gone.first() {
+        if whole.rows.is_empty() {
+            let root = folder.root.display();
+            return Err(Error::data(format!(
+                "none of the recordings of {} lies below {root}, such as {first}",
+                listed(&named, SHOWN)
+            ))
+            .hint("name a folder that holds both the recordings and the data directories"));
+        }
+        let n = plural(gone.len(), "recording");
+        whole
+            .warnings
+            .push(format!("{n} left out that are not there, such as {first}"));
+    }
+    Ok(Some(whole))
+}
+
+/// A directory by its `wav.scp`; `None` where nothing beside it says emotions.
+fn directory(root: &Path, scp: &str) -> Result<Option<Directory>> {
+    let name = folder(scp).to_owned();
+    let beside = |file: &str| match name.as_str() {
+        "" => file.to_owned(),
+        name => format!("{name}/{file}"),
+    };
+    let optional = |file: &str| match root.join(beside(file)).is_file() {
+        true => lines(root, &beside(file)),
+        false => Ok(Lines::new()),
+    };
+    let mut emotions = Lines::new();
+    for file in EMOTIONS {
+        if emotions.is_empty() {
+            emotions = optional(file)?;
+        }
+    }
+    if emotions.is_empty() {
+        return Ok(None);
+    }
+    let (segments, speakers) = (optional("segments")?, optional("utt2spk")?);
+    let (genders, texts) = (optional("spk2gender")?, optional("text")?);
+    Ok(Some(Directory {
+        recordings: lines(root, scp)?,
+        scp: scp.to_owned(),
+        name,
+        emotions,
+        segments,
+        speakers,
+        genders,
+        texts,
+    }))
+}
+
+/// The lines of a file, each a name and what belongs to it.
+fn lines(root: &Path, name: &str) -> Result<Lines> {
+    let path = root.join(name);
+    let bytes = std::fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        Error::data(format!("{} is not UTF-8", path.display()))
+            .because(e)
+            .hint("save it in UTF-8")
+    })?;
+    let mut out = Lines::new();
+    for (n, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() {
+            continue;
+        }
+        let place = || format!("line {} of {}", n + 1, path.display());
+        let Some((key, rest)) = line.split_once(char::is_whitespace) else {
+            return Err(
+                Error::data(format!("{} has one word: {}", place(), excerpt(line)))
+                    .hint("a line is a name, a space, and what belongs to it"),
+            );
+        };
+        let entry = (n + 1, rest.trim().to_owned());
+        if let Some((first, _)) = out.insert(key.to_owned(), entry) {
+            let what = format!(
+                "{} names {} again, after line {first}",
+                place(),
+                excerpt(key)
+            );
+            return Err(Error::data(what).hint("remove one of the lines"));
+        }
+    }
+    Ok(out)
+}
+
+/// What stands in `wav.scp` in place of a file.
+fn no_file(to: &str) -> Option<&'static str> {
+    let is_offset = |at: &str| !at.is_empty() && at.bytes().all(|b| b.is_ascii_digit());
+    match to {
+        _ if to.ends_with('|') => Some("a command"),
+        "-" => Some("standard input"),
+        _ if to.rsplit_once(".ark:").is_some_and(|(_, at)| is_offset(at)) => {
+            Some("a place in an archive")
+        }
+        _ => None,
+    }
+}
+
+impl Directory {
+    fn emotions_file(&self, root: &Path) -> String {
+        let folder = root.join(&self.name);
+        let is_there = |file: &&&str| folder.join(file).is_file();
+        let file = EMOTIONS.iter().find(is_there).unwrap_or(&"utt2emo");
+        folder.join(file).display().to_string()
+    }
+
+    /// The recording, start and end of an utterance that is a segment; an end that is open is
+    /// `None`.
+    fn span(&self, utterance: &str) -> Result<Option<(&str, &str, Option<&str>)>> {
+        let Some((line, text)) = self.segments.get(utterance) else {
+            return Ok(None);
+        };
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let time = |text: &str| text.parse::<f64>().ok().filter(|time| time.is_finite());
+        if let [recording, start, end, ..] = words[..]
+            && let (Some(from), Some(to)) = (time(start), time(end))
+            && from >= 0.0
+            && (to == -1.0 || to > from)
+        {
+            return Ok(Some((recording, start, (to != -1.0).then_some(end))));
+        }
+        Err(Error::data(format!(
+            "line {line} of segments beside {} is no segment: {}",
+            self.scp,
+            excerpt(text)
+        ))
+        .hint("write the utterance, its recording, start and end in seconds"))
+    }
+
+    /// The speaker of each utterance. Where every utterance is a speaker of its own name, as Kaldi
+    /// has it where nobody knows them, there are none.
+    fn speakers(&self, choices: &Choices, warnings: &mut Vec<String>) -> BTreeMap<&str, &str> {
+        if choices.speaker.is_some() {
+            return BTreeMap::new();
+        }
+        if self.speakers.is_empty() {
+            warnings.push(format!("no utt2spk beside {} names speakers", self.scp));
+            return BTreeMap::new();
+        }
+        let distinct: BTreeSet<&str> = self
+            .speakers
+            .values()
+            .map(|(_, one)| one.as_str())
+            .collect();
+        let same = self
+            .speakers
+            .iter()
+            .filter(|(utterance, (_, one))| *utterance == one)
+            .count();
+        if same == self.speakers.len() && distinct.len() > 1 {
+            warnings.push(format!(
+                "utt2spk beside {} gives every utterance a speaker of its own name: the speakers are not known",
+                self.scp
+            ));
+            return BTreeMap::new();
+        }
+        self.speakers
+            .iter()
+            .map(|(utterance, (_, speaker))| (utterance.as_str(), speaker.as_str()))
+            .collect()
+    }
+}
