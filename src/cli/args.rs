@@ -7,8 +7,9 @@ use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use super::predict::Predict;
+pub use super::run::Stress;
+pub use super::serve::Serve;
 use super::system;
-use crate::audio::Condition;
 use crate::corpus::propose::Place;
 use crate::encoder::{ENCODERS, ENDPOINT};
 use crate::model::Device;
@@ -200,17 +201,6 @@ pub struct Run {
     /// With `plan` or `--dry-run`: show what waits for what, as text or for Graphviz
     #[arg(long, value_enum, value_name = "FORMAT", num_args = 0..=1, default_missing_value = "text")]
     pub dag: Option<Dag>,
-}
-
-/// Which pipelines, under which conditions.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Stress {
-    /// Which pipelines.
-    #[command(flatten)]
-    pub run: Run,
-    /// Conditions, separated by commas; without it all but `clean`, which changes nothing
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = PossibleValuesParser::new(Condition::ALL.map(Condition::name)))]
-    pub conditions: Vec<String>,
 }
 
 /// Where tasks run.
@@ -547,17 +537,6 @@ pub struct Open {
     /// Folder of the reports
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub reports_dir: PathBuf,
-}
-
-/// Which report, and where it can be reached.
-#[derive(Debug, clap::Args)]
-pub struct Serve {
-    /// Which report.
-    #[command(flatten)]
-    pub place: Open,
-    /// Port of the loopback address; 0 for any that is free
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub port: u16,
 }
 
 /// What is looked at.

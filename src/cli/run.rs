@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use super::advice::with_advice;
-use super::args::{Args, Dag, Executor, Run, Stress};
+use super::args::{Args, Dag, Executor, Run};
 use super::{
     Exit, command_line, open, print, record, report_of, shell_word, summary, system, unreached,
     variants,
@@ -38,6 +38,17 @@ pub fn explain(run: &Run, args: &Args, cancel: &Cancel, observer: &dyn Observer)
         stress: vec![],
     };
     work(run, Stage::Report, &extra, args, cancel, observer)
+}
+
+/// Which pipelines, under which conditions.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Stress {
+    /// Which pipelines.
+    #[command(flatten)]
+    pub run: Run,
+    /// Conditions, separated by commas; without it all but `clean`, which changes nothing
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(Condition::ALL.map(Condition::name)))]
+    pub conditions: Vec<String>,
 }
 
 /// `ser stress`: a run to the report, with tests of the named experiments on changed recordings.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::args::{Args, Serve};
+use super::args::{Args, Open};
 use super::open::page_of;
 use super::{print, say, system};
 use crate::cancel::Cancel;
@@ -24,6 +24,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MOST_CLIENTS: usize = 32;
 /// Bytes of a request.
 const MOST_REQUEST: usize = 16 << 10;
+
+/// Which report, and where it can be reached.
+#[derive(Debug, clap::Args)]
+pub struct Serve {
+    /// Which report.
+    #[command(flatten)]
+    pub place: Open,
+    /// Port of the loopback address; 0 for any that is free
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub port: u16,
+}
 
 /// Serves until a stop is asked for.
 pub fn serve(serve: &Serve, args: &Args, cancel: &Cancel) -> Result<()> {

@@ -153,7 +153,7 @@ mod tests {
     fn sources() -> Vec<Source> {
         let source = |i: usize| Source {
             speaker: format!("s{:02}", i / 4),
-            ..Source::named(&format!("u{i:02}"), "")
+            ..Source::named(format!("u{i:02}"), "")
         };
         (0..SPEAKERS * 4).map(source).collect()
     }
