@@ -12,6 +12,7 @@ mod corpus_section;
 mod evaluate;
 mod experiments;
 mod explain;
+pub mod export;
 mod extract;
 mod fit;
 mod flow;

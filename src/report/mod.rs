@@ -13,6 +13,7 @@ mod compare;
 mod conditions;
 mod confusion_table;
 mod corpus;
+mod crate_metadata;
 mod csv;
 mod csv_results;
 mod csv_table;
@@ -20,10 +21,12 @@ mod curves;
 mod data;
 mod experiment;
 mod explain;
+mod figure;
 #[cfg(test)]
 mod fixture;
 mod gallery;
 pub mod html;
+mod hub;
 mod imports;
 mod index;
 mod latex;
@@ -54,14 +57,16 @@ mod write;
 use assets::Style;
 
 /// Raised whenever the same report would be written as other bytes.
-pub const CODE_VERSION: u32 = 12;
+pub const CODE_VERSION: u32 = 13;
 
+pub use crate_metadata::{CRATE_FILE, CrateRun, write_crate};
 pub use csv::TABLES;
 pub use csv_table::escape_formula;
 pub use data::{
     CorpusSection, ExperimentSection, FoldSection, OfWindows, PipelineReport, SearchSection,
     StepSection, TestedUtterance, TriedSetting,
 };
+pub use figure::FIGURES;
 pub use index::write_index;
 pub use results::{RESULTS_HEAD, ResultsExperiment, ResultsPipeline, read as read_report, results};
 pub use run::{RUN_PAGE, RunPage, RunTask, write_run};

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::fixture;
 use super::{PipelineReport, SearchSection, TriedSetting, write, write_index};
+use crate::files::files_below;
 use crate::split::TestSpeakers;
 
 pub(super) fn written(report: &PipelineReport) -> (tempfile::TempDir, String) {
@@ -40,14 +41,14 @@ fn the_same_report_gives_the_same_bytes() {
     assert!(paths.len() > 17 + report.experiments.len());
     let names = paths.len();
     for path in paths {
-        let other = two.path().join(path.file_name().unwrap());
+        let other = two.path().join(path.strip_prefix(one.path()).unwrap());
         assert!(
             fs::read(&path).unwrap() == fs::read(&other).unwrap(),
             "{} differs",
             path.display()
         );
     }
-    assert_eq!(fs::read_dir(two.path()).unwrap().count(), names);
+    assert_eq!(files_below(two.path()).len(), names);
 }
 
 #[test]
@@ -56,8 +57,8 @@ fn generated_speech_never_stands_beside_published_figures() {
     assert!(!report.published.is_empty());
     let (dir, page) = written(&report);
     assert!(page.contains("Generated, not recorded speech."));
-    for file in fs::read_dir(dir.path()).unwrap() {
-        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+    for file in files_below(dir.path()) {
+        let text = fs::read_to_string(file).unwrap();
         assert!(
             !text.contains("Issa") && !text.contains("EmoBox") && !text.contains("Livingstone")
         );
@@ -564,4 +565,74 @@ fn pages_for_the_browser() {
     fs::create_dir_all(dir.join("broken")).unwrap();
     fs::write(dir.join("broken/report.json"), "{\"name\": ").unwrap();
     write_index(dir).unwrap();
+}
+
+/// The identifiers of the charts of a page.
+fn charts(page: &str) -> Vec<&str> {
+    let charts = page.split("<svg id=\"").skip(1);
+    charts.filter_map(|rest| rest.split('"').next()).collect()
+}
+
+#[test]
+fn each_chart_is_a_file_with_a_link_beside_it() {
+    let report = fixture::recorded();
+    let (dir, page) = written(&report);
+    let mut expected = std::collections::BTreeSet::new();
+    for (page, stem) in
+        std::iter::once((page, String::new())).chain((report.experiments.iter()).map(|one| {
+            (
+                page_of(dir.path(), &one.name),
+                format!("experiment-{}-", one.name),
+            )
+        }))
+    {
+        let mut names: Vec<String> = (charts(&page).into_iter())
+            .map(|id| format!("{stem}{}.svg", id.trim_start_matches("x-")))
+            .collect();
+        // The confusion matrix is a table of the page.
+        let matrices = page.matches("<table class=\"heat\"").count();
+        names.extend((matrices > 0).then(|| format!("{stem}confusion.svg")));
+        names.extend((matrices > 1).then(|| format!("{stem}ensemble-confusion.svg")));
+        for name in &names {
+            assert!(
+                page.contains(&format!("<a href=\"figures/{name}\" download ")),
+                "{name}"
+            );
+        }
+        expected.extend(names);
+    }
+    let files = files_below(&dir.path().join("figures"));
+    let names = files
+        .iter()
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
+    assert_eq!(names.collect::<std::collections::BTreeSet<_>>(), expected);
+    assert!(
+        expected.contains("bars.svg") && expected.len() > 10,
+        "{expected:?}"
+    );
+    for path in &files {
+        let text = fs::read_to_string(path).unwrap();
+        let body = text.split_once("?>\n").unwrap().1;
+        assert!(body.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\""));
+        assert!(!body.contains("var(") && !body.contains("light-dark") && !body.contains("&nbsp;"));
+        // All classes of a drawing have their styles with them, or need none.
+        let styles = body
+            .split("<style>")
+            .nth(1)
+            .unwrap()
+            .split("</style>")
+            .next()
+            .unwrap();
+        let used = body
+            .split("class=\"")
+            .skip(1)
+            .flat_map(|rest| rest.split('"').next().unwrap().split(' '));
+        for class in used.filter(|class| !["plot", "value", "speaker", "cells"].contains(class)) {
+            assert!(
+                styles.contains(&format!(".{class}")),
+                "{class} of {}",
+                path.display()
+            );
+        }
+    }
 }
