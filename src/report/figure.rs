@@ -12,8 +12,10 @@ pub const FIGURES: &str = "figures";
 const MARGIN: f64 = 12.0;
 /// Height of a line of the title or the legend.
 const LINE: f64 = 21.0;
-/// Width of a letter: about that of the widest fonts that the styles name.
+/// Width of a letter, about that of the widest fonts that the styles name: of the legend, and of the
+/// title, which is bold.
 const LETTER: f64 = 7.4;
+const BOLD: f64 = 9.2;
 /// Width of a piece of line or a box in the legend, with the gap behind it.
 const SAMPLE: f64 = 36.0;
 
@@ -42,7 +44,7 @@ pub(super) type Legend<'a> = &'a [(Sample, String)];
 
 /// The picture as a file.
 pub(super) fn file(picture: &Picture, legend: Legend, drawing: &str) -> String {
-    let letters = (picture.width / LETTER) as usize;
+    let letters = (picture.width / BOLD) as usize;
     let title = lines(picture.title, letters);
     let top = LINE * title.len() as f64 + 4.0;
     let (rows, entries) = placed(legend, picture.width);
@@ -309,10 +311,10 @@ mod tests {
         assert!(text.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns="));
         assert!(text.contains("<title id=\"title\">Accuracy &amp; UAR of all of these</title>"));
         assert!(text.contains("<desc id=\"description\">Two bars.</desc>"));
-        // Two lines of title of 21 pixels and a gap of 4, the drawing and a gap of 8, two rows of
+        // Three lines of title of 21 pixels and a gap of 4, the drawing and a gap of 8, two rows of
         // legend, and a margin of 12 above and below.
-        assert!(text.contains("<g transform=\"translate(0 46)\"><line class=\"axis\"></line></g>"));
-        assert!(text.contains("viewBox=\"-12 -12 144 170\""), "{text}");
+        assert!(text.contains("<g transform=\"translate(0 67)\"><line class=\"axis\"></line></g>"));
+        assert!(text.contains("viewBox=\"-12 -12 144 191\""), "{text}");
         assert!(text.contains(">a &lt; b</text>") && text.contains("class=\"dots k1\""));
         assert_eq!(lines("ab cd efghijkl", 5), ["ab cd", "efgh…"]);
     }
