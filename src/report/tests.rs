@@ -624,7 +624,7 @@ fn each_chart_is_a_file_with_a_link_beside_it() {
             .next()
             .unwrap();
         let used = body
-            .split("class=\"")
+            .split(" class=\"")
             .skip(1)
             .flat_map(|rest| rest.split('"').next().unwrap().split(' '));
         for class in used.filter(|class| !["plot", "value", "speaker", "cells"].contains(class)) {

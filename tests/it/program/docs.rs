@@ -13,6 +13,7 @@ use super::project::{Project, Ran, tone, wav};
 const ELSEWHERE: [(&str, &str); 20] = [
     ("cargo", "compiles, which is what is being done"),
     ("export", "a matter of the shell"),
+    ("rsvg-convert", "export.rs runs it, where it is there"),
     ("cd", "a matter of the shell"),
     ("npm", "needs a registry; the browser check runs it"),
     ("node", "the browser check runs it"),

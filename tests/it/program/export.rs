@@ -130,3 +130,60 @@ fn a_wrong_name_is_refused_with_those_that_there_are() {
     assert_eq!(project.read("mine.csv"), b"a,b\n1,2\n");
     export(&["features", "small@other"]).fails(5, &["there is no variant `other`"]);
 }
+
+#[test]
+fn figures_of_a_report_become_pdf_and_png() {
+    let project = Project::with_tones(2);
+    project.ser(&["run", "small", "-q"]).ok();
+    let figures = ser::files::files_below(&project.path("reports/small/figures"));
+    assert!(figures.len() > 5, "{figures:?}");
+    // What the next report lacks is removed; what somebody put there stays.
+    project.write("reports/small/figures/mine.svg", "<svg/>");
+    let small = Project::small().replace("name = \"base\"", "name = \"other\"");
+    project.pipeline("small", &small);
+    project.ser(&["run", "small", "-q"]).ok();
+    let now = ser::files::files_below(&project.path("reports/small/figures"));
+    let has = |word: &str| now.iter().any(|path| path.to_string_lossy().contains(word));
+    assert!(
+        has("mine.svg") && has("experiment-other-confusion.svg") && !has("experiment-base-"),
+        "{now:?}"
+    );
+
+    let text = project.read("reports/small/ro-crate-metadata.json");
+    let graph: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let graph = graph["@graph"].as_array().unwrap();
+    let of = |id: &str| graph.iter().find(|one| one["@id"] == id).unwrap();
+    let manifest = of("#manifest.csv")["contentSize"].as_str().unwrap();
+    assert_eq!(
+        manifest,
+        project.read("corpus/manifest.csv").len().to_string()
+    );
+    assert_eq!(of("#run-2")["description"], "ser run small -q");
+    assert_eq!(
+        project.read("reports/small/pipeline.toml"),
+        small.as_bytes()
+    );
+
+    let convert = |arguments: &[&str], path: &std::path::Path| {
+        let mut command = std::process::Command::new("rsvg-convert");
+        command.args(arguments).arg(path).output()
+    };
+    if convert(&["--version"], std::path::Path::new("")).is_err() {
+        crate::skipped::skipped(
+            "rsvg",
+            "rsvg-convert is not there (Debian's package librsvg2-bin)",
+        );
+        return;
+    }
+    for path in now.iter().filter(|path| !path.ends_with("mine.svg")) {
+        for (format, begins) in [("pdf", b"%PDF".as_slice()), ("png", b"\x89PNG")] {
+            let made = convert(&["-f", format], path).unwrap();
+            let said = String::from_utf8_lossy(&made.stderr);
+            assert!(
+                made.status.success() && made.stdout.starts_with(begins),
+                "{}: {said}",
+                path.display()
+            );
+        }
+    }
+}
