@@ -50,6 +50,8 @@ pub mod svg;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_figures;
+#[cfg(test)]
 mod tests_warnings;
 mod uncertainty;
 mod write;
