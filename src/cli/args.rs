@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use super::export::Export;
 pub use super::predict::Predict;
 pub use super::run::Stress;
 pub use super::serve::Serve;
@@ -35,7 +36,7 @@ pub struct Args {
 /// Options of every command.
 #[derive(Debug, clap::Args)]
 pub struct Global {
-    /// Say more: what is reused, and why things run
+    /// Say more: which outputs are reused, and why tasks run
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
     /// Say only warnings and errors
@@ -77,20 +78,22 @@ pub enum Command {
     Stress(Stress),
     /// Show which tasks would run, and why
     Plan(Run),
-    /// List what was run, the latest first
+    /// List runs, the latest first
     Runs(Runs),
     /// Compare two runs: settings, figures, predictions
     Diff(Diff),
-    /// Print what the last reports of pipelines hold, a table for each protocol, or write it to a
-    /// file such as RESULTS.md
+    /// Print the results in the last reports of pipelines, a table for each protocol, or write them
+    /// to a file such as RESULTS.md
     Results(Results),
-    /// Say which emotion a saved model hears in recordings
+    /// Write the features or the predictions of a pipeline as one table for other programs
+    Export(Export),
+    /// Predict the emotions of recordings with a saved model
     Predict(Box<Predict>),
     /// Remove cached outputs that no recent run refers to
     Gc(Gc),
     /// Run pipelines on a Slurm cluster
     Slurm(Slurm),
-    /// Do one task of a plan: what runs on a cluster
+    /// Do one task of a plan, as the jobs of a cluster do
     #[command(hide = true)]
     Worker(Worker),
     /// Write pipeline files that come with ser, such as demo and ravdess, to run them or to start
@@ -106,7 +109,7 @@ pub enum Command {
     Open(Open),
     /// Serve reports to a browser on this machine or, through a tunnel, on another
     Serve(Serve),
-    /// Look at what ser needs and has here, and say what to do
+    /// Check what ser needs and has here, and say what to do
     Doctor(Doctor),
     /// Print the JSON Schema of pipeline files, with which an editor completes and checks keys
     Schema(Schema),
@@ -338,7 +341,7 @@ pub struct Runs {
 /// What to do with one run.
 #[derive(Debug, Subcommand)]
 pub enum OneRun {
-    /// Show everything that is known of a run: command, settings, tasks, figures
+    /// Show a run: command, settings, tasks, figures
     Show(Show),
 }
 

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::args::{Args, Generate, Init};
-use super::print as print_raw;
+use super::{print as print_raw, schema};
 use crate::audio::{self, Remark};
 use crate::cancel::Cancel;
-use crate::config::suggestion;
+use crate::config::{SCHEMA_LINE, suggestion};
 use crate::corpus::known::{by_description, known};
 use crate::corpus::propose::{self, Choices, Place, Proposal};
 use crate::corpus::synthetic::{SyntheticSettings, foreign, in_layout};
@@ -195,10 +195,9 @@ pub fn init(init: &Init, args: &Args, cancel: &Cancel, observer: &dyn Observer) 
         write_atomically(manifest, &propose::manifest(&proposal)?)?;
     }
     let named = manifest.as_deref().map_or(String::new(), plain);
-    write_atomically(
-        &pipeline,
-        propose::pipeline(&proposal, &named, &root).as_bytes(),
-    )?;
+    let text = SCHEMA_LINE.to_owned() + &propose::pipeline(&proposal, &named, &root);
+    write_atomically(&pipeline, text.as_bytes())?;
+    schema::write_beside(&init.pipelines_dir)?;
     if args.global.json {
         print_raw(&as_json(&proposal, &heard, manifest.as_deref(), &pipeline).to_string())
     } else {

@@ -1,9 +1,9 @@
-//! `init`: writes pipeline files that come with the program.
+//! `init`: writes pipeline files that come with the program, and their schema.
 
 use std::path::{Path, PathBuf};
 
 use super::args::{Args, InitPipelines};
-use super::{print, shell_word};
+use super::{print, schema, shell_word};
 use crate::config::{SHIPPED, suggestion};
 use crate::error::{Error, Result};
 use crate::files::{create_folder, write_atomically};
@@ -31,6 +31,7 @@ pub fn init(init: &InitPipelines, args: &Args) -> Result<()> {
     for (path, text, _) in files.iter().filter(|(_, _, same)| !same) {
         write_atomically(path, text.as_bytes())?;
     }
+    schema::write_beside(&init.pipelines_dir)?;
     if args.global.json {
         let list = |wanted: bool| -> Vec<&Path> {
             files

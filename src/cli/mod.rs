@@ -7,6 +7,7 @@ mod corpus;
 mod diff;
 mod doctor;
 mod encoders;
+mod export;
 mod gc;
 mod init;
 mod manual;
@@ -152,6 +153,7 @@ fn dispatch(
         Command::Runs(runs) => runs::runs(runs, args).map(|()| Exit::Done),
         Command::Diff(diff) => diff::diff(diff, args).map(|()| Exit::Done),
         Command::Results(one) => results::results(one, args).map(|()| Exit::Done),
+        Command::Export(one) => export::export(one, args).map(|()| Exit::Done),
         Command::Predict(predict) => {
             predict::predict(predict, args, cancel, observer).map(|()| Exit::Done)
         }

@@ -1,12 +1,15 @@
 //! What the command line tells the history of a run.
 
+use std::path::Path;
+
 use super::{command_line, system};
-use crate::config::Pipeline;
+use crate::config::{CorpusKind, Pipeline};
 use crate::error::{Kind, Result};
-use crate::history::{Begin, End, History, Metric, Outcome, Process, Recorder, What};
+use crate::files::files_below;
+use crate::history::{Begin, End, History, Metric, Outcome, Process, Recorder, Run, What};
 use crate::orchestrator::Observer;
 use crate::pipeline::{self, ExperimentLine, Options};
-use crate::report::{self, RunPage, RunTask, StepSection};
+use crate::report::{self, CrateRun, RunPage, RunTask, StepSection};
 use crate::ui;
 
 /// Begins to record a run.
@@ -89,38 +92,78 @@ fn metrics(line: &ExperimentLine) -> impl Iterator<Item = Metric> {
     })
 }
 
-/// Writes the page of the last run beside its report: what ran, what was there, and for how long.
-/// It is a comfort: where the history does not answer, what stands there stays.
+/// Writes the page of the last run beside its report (what ran, what was there, and for how long),
+/// and describes the folder for archives. It is a comfort: where the history does not answer, what stands there stays.
 pub fn page(
     pipeline: &Pipeline,
     options: &Options,
     steps: &[StepSection],
     observer: &dyn Observer,
 ) {
-    let written = run_page(pipeline, options, steps).and_then(|page| match page {
-        Some(page) => report::write_run(&page, &options.reports_dir.join(pipeline.full_name())),
-        None => Ok(true),
-    });
-    match written {
-        Ok(true) => {}
-        Ok(false) => observer.warn(format!(
-            "{} stays as it is: ser did not write it",
-            report::RUN_PAGE
-        )),
-        Err(error) => observer.warn(format!("the page of the run was not written: {error}")),
+    let folder = options.reports_dir.join(pipeline.full_name());
+    let run = match latest(pipeline, options) {
+        Ok(Some(run)) => run,
+        Ok(None) => return,
+        Err(error) => return observer.warn(format!("the run is not described: {error}")),
+    };
+    let page = run_page(&run, pipeline, options, steps);
+    let page = page.and_then(|page| report::write_run(&page, &folder));
+    // The second lists the first.
+    let described = report::write_crate(&crate_run(run, pipeline, options), &folder);
+    for (name, written) in [(report::RUN_PAGE, page), (report::CRATE_FILE, described)] {
+        match written {
+            Ok(true) => {}
+            Ok(false) => {
+                observer.warn(format!("{name} stays as it is: ser did not write it"));
+            }
+            Err(error) => observer.warn(format!("{name} was not written: {error}")),
+        }
+    }
+}
+
+/// The last run of a pipeline, where the history has it.
+fn latest(pipeline: &Pipeline, options: &Options) -> Result<Option<Run>> {
+    match History::existing(&options.data_dir)? {
+        Some(history) => history.latest_of(&pipeline.full_name(), &system::host()),
+        None => Ok(None),
+    }
+}
+
+/// What the description of a report's folder says of the run.
+fn crate_run(run: Run, pipeline: &Pipeline, options: &Options) -> CrateRun {
+    let name = |path: &Path| {
+        let name = path.file_name().unwrap_or_default();
+        (name.to_string_lossy().into_owned(), path.to_owned())
+    };
+    let mut inputs = Vec::new();
+    if let CorpusKind::Manifest { path, .. } = &pipeline.corpus.kind {
+        inputs.push(name(path));
+    }
+    // Each recording with the hash of its sound.
+    let tables = options.data_dir.join("tables").join(pipeline.full_name());
+    let files = files_below(&tables).into_iter().map(|path| name(&path));
+    inputs.extend(files.filter(|(name, _)| name.starts_with("utterances")));
+    inputs.retain(|(_, path)| path.is_file());
+    CrateRun {
+        id: run.id,
+        started: run.started,
+        finished: run.finished.unwrap_or_default(),
+        command: run.command,
+        version: run.version,
+        error: run.error,
+        inputs,
     }
 }
 
 fn run_page(
+    run: &Run,
     pipeline: &Pipeline,
     options: &Options,
     steps: &[StepSection],
-) -> Result<Option<RunPage>> {
+) -> Result<RunPage> {
+    let run = run.clone();
     let Some(history) = History::existing(&options.data_dir)? else {
-        return Ok(None);
-    };
-    let Some(run) = history.latest_of(&pipeline.full_name(), &system::host())? else {
-        return Ok(None);
+        return Ok(RunPage::default());
     };
     let mut tasks = Vec::new();
     for row in history.tasks(run.id)? {
@@ -158,10 +201,10 @@ fn run_page(
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), value?)))
         .collect();
-    Ok(Some(RunPage {
+    Ok(RunPage {
         title: pipeline.full_title(),
         facts,
         steps: steps.to_vec(),
         tasks,
-    }))
+    })
 }

@@ -75,22 +75,33 @@ pub fn load(run: &Run, name: &str) -> Result<Loaded> {
             error.hint(format!("name the pipeline, all overrides, and the variant: ser run {pipeline} --set KEY=VALUE --as {variant}"))
         );
     }
-    let pipeline = config::parse(&text, &file_name, &[], corpora_dir)?.name;
-    let Some(kept) = Kept::read(&run.data_dir, &format!("{pipeline}@{variant}"))? else {
-        return Err(unknown(&run.data_dir, &pipeline, &variant));
-    };
-    let pipeline = config::parse_variant(
-        &text,
-        &file_name,
-        &kept.overrides,
-        corpora_dir,
-        Some(&variant),
-    )?;
+    let pipeline = load_known(&file, &variant, &run.data_dir, corpora_dir)?;
     Ok(Loaded {
         file_name,
         text,
         pipeline,
     })
+}
+
+/// A variant of the pipeline in a file, with the overrides that it was made with.
+pub fn load_known(
+    file: &Path,
+    variant: &str,
+    data_dir: &Path,
+    corpora_dir: Option<&Path>,
+) -> Result<Pipeline> {
+    let (text, file_name) = (config::read(file)?, file.display().to_string());
+    let pipeline = config::parse(&text, &file_name, &[], corpora_dir)?.name;
+    let Some(kept) = Kept::read(data_dir, &format!("{pipeline}@{variant}"))? else {
+        return Err(unknown(data_dir, &pipeline, variant));
+    };
+    config::parse_variant(
+        &text,
+        &file_name,
+        &kept.overrides,
+        corpora_dir,
+        Some(variant),
+    )
 }
 
 /// What is remembered of a variant, so that its name stands for its overrides.

@@ -36,6 +36,12 @@ pub const SHIPPED: [(&str, &str); 14] = shipped![
     "ravdess-steps"
 ];
 
+/// File with the JSON Schema of pipeline files, beside them.
+pub const SCHEMA_FILE: &str = "schema.json";
+
+/// First line of pipeline files that this program writes: where editors find the schema.
+pub const SCHEMA_LINE: &str = "#:schema ./schema.json\n";
+
 /// Reads and checks a pipeline file.
 ///
 /// `overrides` are `KEY=VALUE` as after `--set`, applied in order. `corpora_dir` replaces

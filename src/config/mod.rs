@@ -40,7 +40,7 @@ pub use experiment::Experiment;
 pub use features::{FeatureSettings, SetSettings};
 pub use joined::{CorpusPart, PartKind};
 pub use known::{KnownCorpus, KnownKind, KnownPart};
-pub use load::{SHIPPED, load, name_in, parse, read};
+pub use load::{SCHEMA_FILE, SCHEMA_LINE, SHIPPED, load, name_in, parse, read};
 pub use model::ModelSettings;
 pub use pipeline::{Pipeline, pipeline_schema, update_page};
 pub use search::{Candidate, Grid, Search, SearchMetric};

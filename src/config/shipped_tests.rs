@@ -45,6 +45,7 @@ fn the_shipped_pipelines_are_valid() {
     );
     assert!(super::SHIPPED.is_sorted());
     for (name, text) in &shipped {
+        assert!(text.starts_with(SCHEMA_LINE), "{name} names its schema");
         let pipeline = read(text, &[]).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(&pipeline.name, name);
         assert!(!pipeline.select(&[]).unwrap().is_empty());
@@ -263,6 +264,18 @@ fn a_damaged_file_never_panics_and_its_error_has_a_place() {
     assert!(
         valid > 50 && refused > 1000,
         "{valid} valid, {refused} refused"
+    );
+}
+
+#[test]
+fn the_schema_beside_the_pipelines_is_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("pipelines")
+        .join(SCHEMA_FILE);
+    assert_eq!(
+        std::fs::read_to_string(path).unwrap(),
+        format!("{:#}\n", pipeline_schema()),
+        "`ser schema > pipelines/schema.json` writes it anew"
     );
 }
 

@@ -13,6 +13,7 @@ mod disturbed;
 mod evaluate;
 mod experiments;
 mod explain;
+pub mod export;
 mod extract;
 mod fit;
 mod flow;

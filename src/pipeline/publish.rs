@@ -16,7 +16,7 @@ use crate::files::{
 };
 use crate::model::artifact::{TESTED, Tested};
 use crate::orchestrator::{Finished, StaleReason, Store};
-use crate::report::TABLES;
+use crate::report::{FIGURES, TABLES};
 
 /// A copy of an output, or a file that says what is known of one.
 struct Copy {
@@ -201,6 +201,10 @@ impl<'a> Publication<'a> {
                 is_report_file(&name(path)) && !current.contains(name(path).as_str())
             }),
         );
+        let figures = entries(&folder.join(FIGURES)).into_iter();
+        self.gone.extend(
+            figures.filter(|path| !current.contains(format!("{FIGURES}/{}", name(path)).as_str())),
+        );
         self.all(folder, finished, last)
     }
 
@@ -251,7 +255,8 @@ impl<'a> Publication<'a> {
         let mut files = files_below(made);
         files.sort_by_key(|path| last.iter().position(|last| *last == name(path)));
         for from in files {
-            let (to, content) = (folder.join(name(&from)), hash_file(&from)?);
+            let below = from.strip_prefix(made).unwrap_or(&from);
+            let (to, content) = (folder.join(below), hash_file(&from)?);
             self.copies.push(Copy {
                 from: Origin::File(from),
                 to,

@@ -59,16 +59,16 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport) {
         @if !guessed.is_empty() {
             p.warn.box role="note" {
                 strong { "Guessed from file names, not confirmed: " (Attribute::list(guessed)) "." }
-                " Nobody has said that these fields are what they are taken for. Look at the "
-                "manifest, correct what is wrong, then take what is right out of "
-                code { "corpus.guessed" } " in the pipeline file."
+                " Nobody has confirmed these fields. Check them in the manifest, correct wrong "
+                "entries, then delete the confirmed fields from " code { "corpus.guessed" }
+                " in the pipeline file."
             }
         }
         @if let Some(why) = &report.missing {
             section #missing.missing aria-labelledby="missing-title" {
                 h2 #missing-title { (missing) }
                 p.message { (why) }
-                p { "Put it in place and run the same command again: this page fills itself." }
+                p { "Put the corpus in place and run the same command again." }
             }
         }
     });

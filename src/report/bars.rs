@@ -5,6 +5,7 @@ use crate::evaluation::{Interval, Published};
 
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
+use super::figure::Sample;
 use super::html::{Html, percent, shorten};
 use super::pools;
 use super::summary;
@@ -126,7 +127,12 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport, experiments: &[&Exper
         width: WIDTH,
         height,
     };
-    picture.write(h, |h| {
+    let few = panels
+        .iter()
+        .flat_map(|panel| &panel.rows)
+        .any(|one| is_doubtful(one));
+    let keys = legend(!panels.iter().all(|panel| panel.marks.is_empty()), few);
+    picture.write_with(h, &keys, |h| {
         let mut top = 4.0;
         for panel in &panels {
             draw_panel(h, panel, top);
@@ -143,11 +149,7 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport, experiments: &[&Exper
             );
         }
     });
-    let few = panels
-        .iter()
-        .flat_map(|panel| &panel.rows)
-        .any(|one| is_doubtful(one));
-    legend(h, !panels.iter().all(|panel| panel.marks.is_empty()), few);
+    svg::legend(h, &keys);
     if panels
         .iter()
         .flat_map(|panel| &panel.rows)
@@ -313,28 +315,31 @@ fn draw_row(h: &mut Html, experiment: &ExperimentSection, top: f64) {
     }
 }
 
-fn legend(h: &mut Html, with_published: bool, few: bool) {
-    h.raw("<ul class=\"legend\"><li><i class=\"sw wa\"></i>WA, accuracy (pooled)</li><li><i class=\"sw uar\"></i>UAR (pooled)</li>");
-    svg::line_key(h, "whisker", "95 % interval");
-    if few {
-        svg::line_key(
-            h,
-            "whisker few",
-            &format!("interval of fewer than {ENOUGH_SPEAKERS} speakers: too narrow to trust"),
-        );
-    }
-    svg::line_key(h, "chance", "chance: UAR of any constant guess");
-    svg::line_key(
-        h,
-        "majority",
-        "majority: WA of always naming the largest class",
-    );
-    if with_published {
-        svg::line_key(
-            h,
-            "theirs",
+fn legend(with_published: bool, few: bool) -> Vec<(Sample, String)> {
+    let too_few = format!("interval of fewer than {ENOUGH_SPEAKERS} speakers: too narrow to trust");
+    let keys = [
+        (true, Sample::Box("wa"), "WA, accuracy (pooled)"),
+        (true, Sample::Box("uar"), "UAR (pooled)"),
+        (true, Sample::Line("whisker"), "95 % interval"),
+        (few, Sample::Line("whisker few"), &too_few),
+        (
+            true,
+            Sample::Line("chance"),
+            "chance: UAR of any constant guess",
+        ),
+        (
+            true,
+            Sample::Line("majority"),
+            "majority: WA of always naming the largest class",
+        ),
+        (
+            with_published,
+            Sample::Line("theirs"),
             "published figure of the same kind of protocol; its letter is in the tables",
-        );
-    }
-    h.raw("</ul>");
+        ),
+    ];
+    let drawn = keys.into_iter().filter(|(drawn, ..)| *drawn);
+    drawn
+        .map(|(_, sample, text)| (sample, text.to_owned()))
+        .collect()
 }

@@ -179,8 +179,8 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
     }
     out += "\n## Intended use\n\nComparing methods, features and protocols; studying acted or annotated emotion in recordings like those above.\n\n";
     out += NOT_FOR;
-    out += "\n## Limits\n\nThe models have heard the one corpus named above, its rooms, microphones, language and way of labelling. They name the nearest of their\n\
-            classes, whatever they hear. Probabilities are those of the model";
+    out += "\n## Limits\n\nThe models were trained on the one corpus named above: its rooms, microphones, language and way of labelling. They assign every recording\n\
+            to one of their classes, whatever it holds. Probabilities are those of the model";
     match &experiment.uncertainty.calibration {
         Some(calibration) => {
             let _ = writeln!(

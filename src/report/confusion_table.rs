@@ -4,7 +4,8 @@ use maud::{Markup, html};
 
 use crate::evaluation::Confusion;
 
-use super::html::Html;
+use super::html::{Html, shorten};
+use super::svg::{self, Picture};
 
 /// Steps of the sequential palette (`h0` … `h9` in the stylesheet).
 const STEPS: f64 = 10.0;
@@ -63,16 +64,89 @@ pub(super) fn write(h: &mut Html, confusion: &Confusion, title: &str, id: &str) 
             }
         }
     });
+    draw(h, confusion, title, &id.replace("heat", "confusion"));
+}
+
+/// The matrix as a file.
+fn draw(h: &mut Html, confusion: &Confusion, title: &str, id: &str) {
+    const LETTERS: usize = 16;
+    const HEIGHT: f64 = 42.0;
+    let names: Vec<String> = (confusion.labels.iter())
+        .map(|label| shorten(label, LETTERS))
+        .collect();
+    let longest = names.iter().map(|name| name.chars().count()).max();
+    let words = longest.unwrap_or(0) as f64 * 7.6;
+    let (left, width) = (words + 34.0, words.max(54.0) + 8.0);
+    let n = names.len() as f64;
+    let title = format!("{title}: confusion matrix");
+    let picture = Picture {
+        id,
+        title: &title,
+        description: "Rows are the truth, columns the prediction; colour and per cent are shares of the row.",
+        width: (left + n * width).max(300.0),
+        height: n * HEIGHT + 48.0,
+    };
+    picture.as_file(h, |h| {
+        let middle = (left + n * width / 2.0, 24.0 + n * HEIGHT / 2.0);
+        svg::label(h, "tick", "middle", (middle.0, 12.0), "predicted");
+        svg::upright(h, (10.0, middle.1), "truth");
+        for (truth, (name, counts)) in names.iter().zip(&confusion.counts).enumerate() {
+            let top = 24.0 + truth as f64 * HEIGHT;
+            let total: u64 = counts.iter().sum();
+            svg::label(
+                h,
+                "value",
+                "end",
+                (left - 10.0, top + HEIGHT / 2.0 + 4.0),
+                name,
+            );
+            for (predicted, &n) in counts.iter().enumerate() {
+                let share = fraction(n, total);
+                let step = step(share);
+                let corner = (left + predicted as f64 * width, top);
+                let right = if truth == predicted { " right" } else { "" };
+                let text = format!("{name}, taken for {}: {n}", names[predicted]);
+                let class = format!("f{step}{right}");
+                svg::bar(
+                    h,
+                    &class,
+                    (corner.0 + 1.0, top + 1.0),
+                    (width - 2.0, HEIGHT - 2.0),
+                    &text,
+                );
+                // On a dark ground letters are light.
+                let class = if step < 6 { "value" } else { "letter" };
+                let x = corner.0 + width / 2.0;
+                svg::label(h, class, "middle", (x, top + 18.0), &n.to_string());
+                svg::label(
+                    h,
+                    class,
+                    "middle",
+                    (x, top + 34.0),
+                    &format!("{:.1} %", share * 100.0),
+                );
+            }
+        }
+        for (predicted, name) in names.iter().enumerate() {
+            let x = left + (predicted as f64 + 0.5) * width;
+            svg::label(h, "value", "middle", (x, 24.0 + n * HEIGHT + 18.0), name);
+        }
+    });
+}
+
+/// The share of a row.
+fn fraction(n: u64, total: u64) -> f64 {
+    match total {
+        0 => 0.0,
+        total => n as f64 / total as f64,
+    }
 }
 
 /// The row of one true class.
 fn row(confusion: &Confusion, truth: usize, label: &str) -> Markup {
     let counts = &confusion.counts[truth];
     let total: u64 = counts.iter().sum();
-    let fraction = |n: u64| match total {
-        0 => 0.0,
-        total => n as f64 / total as f64,
-    };
+    let fraction = |n: u64| fraction(n, total);
     let kind = |predicted: usize, n: u64| match n {
         _ if truth == predicted => " right",
         0 => " zero",

@@ -274,9 +274,9 @@ fn set_aside(files: &[SetAside]) -> Markup {
         }
     };
     html! {
-        h3 #corpus-set-aside { "Set aside" }
+        h3 #corpus-set-aside { "Excluded" }
         @if files.is_empty() {
-            p { "Nothing: every file is an utterance of the corpus." }
+            p { "No file was excluded." }
         } @else {
             (table.markup(&[words("Reason"), numbers("Files or rows")], rows))
             @for (i, (reason, files)) in by_reason.iter().enumerate() {
@@ -289,7 +289,7 @@ fn set_aside(files: &[SetAside]) -> Markup {
 fn of_reason(i: usize, reason: &str, files: &[&SetAside]) -> Markup {
     let table = Table {
         id: &format!("set-aside-{}", i + 1),
-        caption: &format!("Set aside: {reason}"),
+        caption: &format!("Excluded: {reason}"),
         class: "tall",
         sortable: true,
     };
@@ -301,7 +301,7 @@ fn of_reason(i: usize, reason: &str, files: &[&SetAside]) -> Markup {
     html! {
         details {
             summary { (plural(files.len(), "file")) ": " (reason) }
-            (table.markup(&[words("File"), words("What is wrong")], rows))
+            (table.markup(&[words("File"), words("Detail")], rows))
             @if files.len() > LISTED { ul { (rest(files.len())) } }
         }
     }

@@ -1,6 +1,7 @@
 //! Learning curves: every fold as a thin line, the mean over folds as a thick one.
 
 use super::data::{ExperimentSection, FoldSection};
+use super::figure::{Legend, Sample};
 use super::html::Html;
 use super::svg::{self, Picture};
 use crate::model::EpochRecord;
@@ -28,21 +29,19 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
         return;
     }
     h.part(&format!("{id}-curves"), "Learning curves");
-    h.raw("<ul class=\"legend\"><li><i class=\"sw train\"></i>training</li>");
     let watched = folds.iter().any(|fold| {
         fold.history
             .iter()
             .any(|e| e.validation_loss.is_some() || e.validation_accuracy.is_some())
     });
-    if watched {
-        h.raw("<li><i class=\"sw validation\"></i>validation</li>");
-    }
+    let mut keys = vec![(Sample::Curve("train"), "training".to_owned())];
+    keys.extend(watched.then(|| (Sample::Curve("validation"), "validation".to_owned())));
+    svg::legend(h, &keys);
     if folds.len() > 1 {
-        h.raw("<li>thin: each fold and seed; thick: their mean, as far as all of them run</li>");
+        h.raw("<p class=\"quiet\">Thin: each fold and seed. Thick: their mean, as far as all of them run.</p>");
     }
-    h.raw("</ul>");
     if !watched {
-        h.raw("<p class=\"quiet\">No part was set aside to watch the training, so there is no validation curve; the test part is never shown here.</p>");
+        h.raw("<p class=\"quiet\">There was no validation part, so there is no validation curve; the test part is never shown here.</p>");
     }
     h.raw("<div class=\"pair\">");
     let loss = Chart {
@@ -57,8 +56,8 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
         train: |e| Some(e.train_accuracy),
         validation: |e| e.validation_accuracy,
     };
-    loss.write(h, experiment, &folds, &format!("{id}-loss"));
-    accuracy.write(h, experiment, &folds, &format!("{id}-accuracy"));
+    loss.write(h, experiment, &folds, &keys, &format!("{id}-loss"));
+    accuracy.write(h, experiment, &folds, &keys, &format!("{id}-accuracy"));
     h.raw("</div>");
 }
 
@@ -75,6 +74,7 @@ impl Chart {
         h: &mut Html,
         experiment: &ExperimentSection,
         folds: &[&FoldSection],
+        keys: Legend,
         id: &str,
     ) {
         let last = folds
@@ -136,7 +136,7 @@ impl Chart {
                 width: WIDTH,
                 height: HEIGHT,
             };
-            picture.write(h, |h| {
+            picture.write_with(h, keys, |h| {
                 for &tick in &y_ticks {
                     svg::line(h, "grid", (LEFT, y(tick)), (RIGHT, y(tick)));
                     let text = if self.percent {

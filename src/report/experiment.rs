@@ -9,6 +9,7 @@ use crate::split::{Independence, TestSpeakers};
 
 use super::compare::Standing;
 use super::data::{ExperimentSection, FoldSection, PipelineReport};
+use super::figure::Figure;
 use super::html::{self, Html, Table, count, markup, number_cell, numbers, percent, words};
 use super::{
     banners, bars, cards, compare, conditions, confusion_table, curves, explain, leak,
@@ -35,14 +36,17 @@ pub(super) fn file(report: &PipelineReport, index: usize) -> String {
     }
 }
 
-/// The page as text, a pure function of the report; empty where there is no such experiment.
-pub(super) fn render(report: &PipelineReport, index: usize) -> String {
+/// The page as text with its pictures as files, a pure function of the report; empty where there is
+/// no such experiment.
+pub(super) fn render(report: &PipelineReport, index: usize) -> (String, Vec<Figure>) {
     let Some(experiment) = report.experiments.get(index) else {
-        return String::new();
+        return Default::default();
     };
-    let mut body = Html::new();
+    let stem = file(report, index).replace(".html", "-");
+    let mut body = Html::with_figures(&stem);
     parts(&mut body, report, experiment);
-    html::page(&format!("{} · {}", experiment.title, report.title), |h| {
+    let title = format!("{} · {}", experiment.title, report.title);
+    html::page_with_figures(&stem, &title, |h| {
         header(h, report, experiment, body.parts());
         h.raw("<main id=\"main\" class=\"one\" tabindex=\"-1\">");
         banners::write(h, report);
@@ -157,14 +161,9 @@ fn parts(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) 
         confused(h, scores);
         if let Some(ensemble) = &experiment.ensemble {
             let title = format!("{}, ensemble{doubt}", experiment.title);
-            let table = |h: &mut Html| {
+            h.within("details", &[], |h| {
+                h.raw("<summary>Confusion of the ensemble over seeds</summary>");
                 confusion_table::write(h, &ensemble.confusion, &title, "x-ensemble-heat");
-            };
-            h.put(html! {
-                details {
-                    summary { "Confusion of the ensemble over seeds" }
-                    (markup(table))
-                }
             });
         }
         classes(h, experiment, scores, ID);

@@ -17,7 +17,7 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport) {
         return;
     }
     h.line_break().raw("<section id=\"experiments\" aria-labelledby=\"experiments-title\"><h2 id=\"experiments-title\">Experiments</h2>");
-    h.raw("<p>Each has a page of its own. The small matrices show the share of each true class (row) that was given each name (column): ");
+    h.raw("<p>Each experiment has its own page. The small confusion matrices show the share of each true class (row) that was predicted as each class (column): ");
     h.raw("correct predictions lie on the diagonal.</p><ul class=\"gallery\">");
     for (i, one) in report.experiments.iter().enumerate() {
         h.within("li", &[], |h| tile(h, one, &experiment::file(report, i)));

@@ -4,6 +4,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::Style;
+use super::figure::{FIGURES, Figure};
 use crate::escape::reorders;
 pub use crate::text::{decimals, percent, shorten};
 
@@ -12,6 +13,15 @@ pub use crate::text::{decimals, percent, shorten};
 pub struct Html {
     markup: String,
     headings: Vec<(String, String)>,
+    figures: Option<Figures>,
+}
+
+/// Pictures that become files.
+#[derive(Debug)]
+struct Figures {
+    /// Begins their names.
+    stem: String,
+    done: Vec<Figure>,
 }
 
 /// Attributes of an element; names are literals, values are escaped.
@@ -21,6 +31,41 @@ impl Html {
     /// Nothing yet.
     pub fn new() -> Self {
         Html::default()
+    }
+
+    /// Nothing yet; pictures become files as well, whose names begin with `stem`.
+    pub(super) fn with_figures(stem: &str) -> Html {
+        Html {
+            figures: Some(Figures {
+                stem: stem.to_owned(),
+                done: vec![],
+            }),
+            ..Html::default()
+        }
+    }
+
+    /// What another piece of HTML held.
+    pub(super) fn of_markup(markup: &str) -> Html {
+        Html {
+            markup: markup.to_owned(),
+            ..Html::default()
+        }
+    }
+
+    /// Keeps a picture as a file and writes a link to it, where pictures become files.
+    pub(super) fn figure(&mut self, id: &str, title: &str, svg: impl FnOnce() -> String) {
+        let Some(figures) = &mut self.figures else {
+            return;
+        };
+        // On the page of an experiment all identifiers begin with this.
+        let name = id.trim_start_matches("x-");
+        let path = format!("{FIGURES}/{}{name}.svg", figures.stem);
+        let svg = svg();
+        let link = html! {
+            p.take { a href=(path) download aria-label={ "SVG: " (title) } { "SVG" } }
+        };
+        figures.done.push(Figure { path, svg });
+        self.put(link);
     }
 
     /// Literal markup of this program.
@@ -101,6 +146,9 @@ impl Html {
     pub fn append(&mut self, other: Html) -> &mut Self {
         self.markup.push_str(&other.markup);
         self.headings.extend(other.headings);
+        if let (Some(figures), Some(others)) = (&mut self.figures, other.figures) {
+            figures.done.extend(others.done);
+        }
         self
     }
 
@@ -340,7 +388,21 @@ pub fn is_written_by_ser(bytes: &[u8]) -> bool {
 
 /// A whole page: one file that asks for nothing from anywhere.
 pub fn page(title: &str, body: impl FnOnce(&mut Html)) -> String {
-    let mut h = Html::new();
+    whole(Html::new(), title, body).into_string()
+}
+
+/// As [`page`], with its pictures as files.
+pub(super) fn page_with_figures(
+    stem: &str,
+    title: &str,
+    body: impl FnOnce(&mut Html),
+) -> (String, Vec<Figure>) {
+    let h = whole(Html::with_figures(stem), title, body);
+    let figures = h.figures.map(|figures| figures.done);
+    (h.markup, figures.unwrap_or_default())
+}
+
+fn whole(mut h: Html, title: &str, body: impl FnOnce(&mut Html)) -> Html {
     let policy = format!(
         "default-src 'none'; style-src 'unsafe-inline'; script-src '{}'; img-src data:; media-src 'self' file:; base-uri 'none'; form-action 'none'",
         Style::script_hash()
@@ -364,7 +426,7 @@ pub fn page(title: &str, body: impl FnOnce(&mut Html)) -> String {
     h.raw("<a class=\"skip\" href=\"#main\">Skip to the results</a>\n");
     body(&mut h);
     h.raw("\n</body>\n</html>\n");
-    h.into_string()
+    h
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use super::figure::Sample;
 use super::html::Html;
 use super::svg::at;
 
@@ -63,15 +64,8 @@ pub(super) fn write(h: &mut Html, class: usize, places: impl Iterator<Item = (f6
 pub(super) fn legend(h: &mut Html, classes: &[String], plot: &str) {
     h.raw("<ul class=\"legend marks\">");
     for (class, name) in classes.iter().enumerate() {
-        let (colour, form) = look(class);
-        h.raw("<li><svg aria-hidden=\"true\" width=\"14\" height=\"14\" viewBox=\"0 0 14 14\">");
-        let mut path = String::new();
-        shape(&mut path, form, (7.0, 7.0));
-        h.open(
-            "path",
-            &[("class", &format!("dots k{colour}")), ("d", &path)],
-        )
-        .raw("</path></svg>");
+        h.raw("<li>");
+        sample(h, class);
         h.el(
             "span",
             &[("data-only", plot), ("data-class", &class.to_string())],
@@ -80,6 +74,27 @@ pub(super) fn legend(h: &mut Html, classes: &[String], plot: &str) {
         .raw("</li>");
     }
     h.raw("</ul>");
+}
+
+/// Writes a mark of a class by itself.
+pub(super) fn sample(h: &mut Html, class: usize) {
+    let (colour, form) = look(class);
+    h.raw("<svg aria-hidden=\"true\" width=\"14\" height=\"14\" viewBox=\"0 0 14 14\">");
+    let mut path = String::new();
+    shape(&mut path, form, (7.0, 7.0));
+    h.open(
+        "path",
+        &[("class", &format!("dots k{colour}")), ("d", &path)],
+    )
+    .raw("</path></svg>");
+}
+
+/// The entries of the legend, for the file of a picture.
+pub(super) fn keys(classes: &[String]) -> Vec<(Sample, String)> {
+    let entries = classes.iter().enumerate();
+    entries
+        .map(|(class, name)| (Sample::Mark(class), name.clone()))
+        .collect()
 }
 
 #[cfg(test)]

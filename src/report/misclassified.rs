@@ -99,7 +99,7 @@ pub(super) fn write(
             @if wrong.is_empty() {
                 " are wrong."
             } @else {
-                " are wrong, listed by how sure the model was."
+                " are wrong, listed by the probability of the predicted class, the highest first."
             }
             @if wrong.len() > SHOWN {
                 " The first " (SHOWN) " are shown; "

@@ -13,6 +13,7 @@ mod compare;
 mod conditions;
 mod confusion_table;
 mod corpus;
+mod crate_metadata;
 mod csv;
 mod csv_results;
 mod csv_table;
@@ -20,11 +21,13 @@ mod curves;
 mod data;
 mod experiment;
 mod explain;
+mod figure;
 #[cfg(test)]
 mod fixture;
 mod gallery;
 mod headline;
 pub mod html;
+mod hub;
 mod imports;
 mod index;
 mod latex;
@@ -49,6 +52,8 @@ pub mod svg;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_figures;
+#[cfg(test)]
 mod tests_warnings;
 mod uncertainty;
 mod write;
@@ -58,12 +63,14 @@ use assets::Style;
 /// Raised whenever the same report would be written as other bytes.
 pub const CODE_VERSION: u32 = 13;
 
+pub use crate_metadata::{CRATE_FILE, CrateRun, write_crate};
 pub use csv::TABLES;
 pub use csv_table::escape_formula;
 pub use data::{
     CorpusSection, ExperimentSection, FoldSection, OfWindows, PipelineReport, SearchSection,
     StepSection, TestedUtterance, TriedSetting,
 };
+pub use figure::FIGURES;
 pub use headline::RESULTS_PICTURE;
 pub use index::write_index;
 pub use results::{

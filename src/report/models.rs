@@ -128,6 +128,8 @@ pub(super) fn write(out: &mut String, report: &PipelineReport, experiment: &Expe
     }
     if kind == Kind::Network {
         *out += "`examples/load_in_pytorch.py` of the program loads a network in Python.\n\n";
+    } else {
+        *out += "`examples/load_models.py` of the program loads such a model in Python, with NumPy alone.\n\n";
     }
 }
 

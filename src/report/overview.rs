@@ -26,9 +26,9 @@ pub(super) fn write(h: &mut Html, overviews: &[Overview]) {
     }
     h.line_break().raw("<section id=\"features\" aria-labelledby=\"features-title\"><h2 id=\"features-title\">Features</h2>");
     h.raw(
-        "<p>What the models are given, before any of them looks at it. All recordings are in it, those of test folds too: nothing here is ",
+        "<p>The features before any training. They are of all recordings, those of test folds included; no model uses these pictures ",
     );
-    h.raw("used by a model.</p>");
+    h.raw("or tables.</p>");
     for (i, one) in overviews.iter().enumerate() {
         let id = format!("f{}", i + 1);
         h.el(
@@ -102,7 +102,7 @@ fn plane(h: &mut Html, one: &Overview, projection: &Projection, id: &str) {
             width: WIDTH,
             height: HEIGHT,
         };
-        picture.write(h, |h| {
+        picture.write_with(h, &marker::keys(&one.classes), |h| {
             svg::line(h, "axis", (LEFT, HEIGHT - 40.0), (WIDTH, HEIGHT - 40.0));
             svg::line(h, "axis", (LEFT, TOP), (LEFT, HEIGHT - 40.0));
             let axis = |n: usize| {
@@ -236,7 +236,7 @@ fn boxed(h: &mut Html, one: &Overview, feature: &FeatureByClass, id: &str) {
 }
 
 fn tables(h: &mut Html, one: &Overview, id: &str) {
-    h.raw("<details><summary>Figures of the pictures</summary>");
+    h.raw("<details><summary>The values of these charts</summary>");
     if let Some(projection) = &one.projection {
         let table_id = format!("{id}-middles");
         let caption = format!("{}: mean place of each class", one.set);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::data::PipelineReport;
+use super::figure::Figure;
 use super::html::{self, Html, Table, cell, row_head, words};
 use super::{
     banners, bars, cards, compare, corpus, experiment, gallery, imports, overview, paired, pools,
@@ -36,7 +37,10 @@ const FILES: [(&str, &str); 20] = [
         "UAR of experiments that scale each speaker, with their clips of some classes alone to scale by",
     ),
     ("history.csv", "every epoch"),
-    ("leakage.csv", "what train and test share, fold by fold"),
+    (
+        "leakage.csv",
+        "speakers, sentences and copies that train and test share, by fold",
+    ),
     ("corpus.csv", "utterances by class, speaker and session"),
     (
         "features.csv",
@@ -44,7 +48,7 @@ const FILES: [(&str, &str); 20] = [
     ),
     ("explain.csv", "feature importance (ser explain)"),
     ("duplicates.csv", "recordings with the same sound"),
-    ("set-aside.csv", "files that are no utterance, and why"),
+    ("set-aside.csv", "excluded files, each with the reason"),
     (
         "results.tex",
         "the table of results for a paper (LaTeX, booktabs)",
@@ -63,9 +67,10 @@ pub(super) const FOOTER: &str = "<footer><p>Written by ser. The same inputs, set
 pub(super) const THEME: &str =
     "<button type=\"button\" class=\"js-only\" id=\"theme\">Dark mode</button>";
 
-/// The page as text; a pure function of the report.
-pub(super) fn render(report: &PipelineReport) -> String {
-    html::page(
+/// The page as text with its pictures as files; a pure function of the report.
+pub(super) fn render(report: &PipelineReport) -> (String, Vec<Figure>) {
+    html::page_with_figures(
+        "",
         &format!("{} · speech emotion recognition", report.title),
         |h| {
             header(h, report);
@@ -87,7 +92,7 @@ pub(super) fn render(report: &PipelineReport) -> String {
                 (
                     "versions",
                     "Versions",
-                    "What made these figures",
+                    "Versions of the program and its parts",
                     ["Part", "Version"],
                 ),
                 &report.versions,
@@ -219,6 +224,6 @@ fn files(h: &mut Html) {
             h.el("a", &[("href", name)], name).raw(": ").text(holds);
         });
     }
-    h.raw("</ul><p class=\"quiet\">Tables of at most 500 rows lie beside them as Markdown (results.md, …). In CSV files a text that a ");
+    h.raw("</ul><p class=\"quiet\">The folder figures has each picture of these pages as a file (SVG). Tables of at most 500 rows lie beside them as Markdown (results.md, …). In CSV files a text that a ");
     h.raw("spreadsheet would take for a formula has an apostrophe before it.</p></section>");
 }

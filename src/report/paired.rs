@@ -59,16 +59,16 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport) {
     };
     let table = table.markup(&columns, rows);
     h.put(html! {
-        h3 #paired { "Which differences are more than chance" }
+        h3 #paired { "Significance of differences" }
         p {
             "McNemar's exact test, two-sided, between all experiments that tested the same "
             "utterances in the same protocol; several seeds of one count as one prediction, by "
-            "mean probability. The column after p corrects for " (plural(pairs.len(), "test"))
+            "mean probability. The column after p is corrected for " (plural(pairs.len(), "test"))
             " after Holm: below 0.05, the two differ in accuracy on these utterances. The test "
-            "takes utterances for independent, which those of one speaker are not: a p value just "
-            "below 0.05 says little. The last column is the difference in accuracy that one such "
-            "test finds four times in five, with this many utterances and two systems that "
-            "disagree this often: what is smaller is noise here, whichever system has it."
+            "assumes independent utterances, which those of one speaker are not: a p value just "
+            "below 0.05 is weak evidence. The last column is the smallest difference in accuracy "
+            "that such a test detects with a power of 80 %, given the number of utterances and how "
+            "often the two systems disagree."
         }
         @if pairs.len() > OPEN {
             details { summary { (plural(pairs.len(), "pair")) } (table) }

@@ -68,8 +68,10 @@ fn render(run: &RunPage) -> String {
             let notes = notes(run);
             steps::graph(h, &run.steps, &notes);
             if !notes.is_empty() {
-                h.raw("<p class=\"quiet\">Seconds are summed over the tasks of a step, which may have run side by side; of what was used again ");
-                h.raw("they are those of the run that made it. The bar is the share of the longest step.</p>");
+                h.raw("<p class=\"quiet\">Seconds are summed over the tasks of a step, which may have run in parallel; for reused outputs they are those ");
+                h.raw(
+                    "of the run that computed them. The bar is relative to the longest step.</p>",
+                );
             }
         }
         tasks(h, run);
@@ -151,7 +153,7 @@ fn tasks(h: &mut Html, run: &RunPage) {
         "p",
         &[],
         format!(
-            "{}: {ran} ran, {reused} were there already, {failed} failed.",
+            "{}: {ran} ran, {reused} reused, {failed} failed.",
             plural(run.tasks.len(), "task")
         ),
     );
@@ -244,7 +246,7 @@ mod tests {
                 && page.contains("A &amp; B")
                 && !page.contains("<b>why")
         );
-        assert!(page.contains("2 ran, 1 were there already, 1 failed"));
+        assert!(page.contains("2 ran, 1 reused, 1 failed"));
         assert!(render(&RunPage::default()).contains("No times are known"));
     }
 }

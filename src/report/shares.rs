@@ -4,6 +4,7 @@
 use crate::evaluation::{FeatureSummary, Overview};
 use crate::stats;
 
+use super::figure::Sample;
 use super::html::{
     Html, Table, count, decimals, number, numbers, percent, plural, row_head, shorten, words,
 };
@@ -69,7 +70,7 @@ pub(super) fn write(h: &mut Html, one: &Overview, id: &str) {
         }
         h.within("figcaption", &[], |h| {
             h.text(format!(
-                "{more} of {} features tell more of the speaker than of the class",
+                "{more} of {} features vary more between speakers than between classes",
                 one.features.len()
             ));
         });
@@ -106,7 +107,7 @@ fn dots(h: &mut Html, one: &Overview, groups: &[Group], more: usize, id: &str) {
         width: WIDTH,
         height: HEIGHT,
     };
-    picture.write(h, |h| {
+    picture.write_with(h, &marker::keys(&names), |h| {
         for &tick in &ticks {
             let text = format!("{:.0} %", tick * 100.0);
             svg::line(h, "grid", (LEFT, y(tick)), (WIDTH - 24.0, y(tick)));
@@ -166,8 +167,12 @@ fn rows(h: &mut Html, one: &Overview, groups: &[Group], id: &str) {
         one.features.len()
     );
     let plot = format!("{id}-shares");
-    h.raw("<ul class=\"legend\"><li><i class=\"sw wa\"></i>mean share between classes</li>");
-    h.raw("<li><i class=\"sw uar\"></i>mean share between speakers</li></ul>");
+    let keys = [
+        ("wa", "mean share between classes"),
+        ("uar", "mean share between speakers"),
+    ]
+    .map(|(class, text)| (Sample::Box(class), text.to_owned()));
+    svg::legend(h, &keys);
     let picture = Picture {
         id: &plot,
         title: &title,
@@ -175,7 +180,7 @@ fn rows(h: &mut Html, one: &Overview, groups: &[Group], id: &str) {
         width: WIDTH,
         height: floor + 44.0,
     };
-    picture.write(h, |h| {
+    picture.write_with(h, &keys, |h| {
         for &tick in &ticks {
             svg::line(h, "grid", (x(tick), TOP), (x(tick), floor));
             svg::label(

@@ -6,7 +6,7 @@ use maud::html;
 
 use super::compare;
 use super::data::ExperimentSection;
-use super::html::{Html, Table, markup, number_cell, numbers, percent, plural, words};
+use super::html::{Html, Table, number_cell, numbers, percent, plural, words};
 use super::svg::{self, Picture};
 use crate::corpus::Attribute;
 
@@ -92,7 +92,9 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
             }
             "."
         }
-        (markup(|h| draw(h, experiment, id, &speakers)))
+    });
+    draw(h, experiment, id, &speakers);
+    h.put(html! {
         details { summary { "Figures by speaker" } (table.markup(&columns, rows)) }
     });
 }
@@ -120,7 +122,7 @@ fn draw(h: &mut Html, experiment: &ExperimentSection, id: &str, speakers: &[(&st
     let plot = format!("{id}-strip");
     let title = format!("{}: accuracy by speaker", experiment.title);
     let description = format!(
-        "{} dots between 0 and 100 per cent; the table below holds every value.",
+        "{} dots between 0 and 100 per cent. The table below holds every value.",
         speakers.len()
     );
     let picture = Picture {

@@ -82,8 +82,8 @@ fn controls(h: &mut Html, report: &PipelineReport, columns: &[html::Column]) {
             p.warn.box {
                 strong { "Not results." }
                 " The labels of these experiments were dealt out anew before anything was split "
-                "or trained, so that nothing can be learnt from them. What stands clearly above "
-                "chance here is a leak."
+                "or trained, so that nothing can be learnt from them. A figure clearly above chance "
+                "here is a sign of a leak."
             }
             (table.markup(columns, rows))
         }
@@ -303,8 +303,8 @@ pub(super) fn distances(h: &mut Html, report: &PipelineReport) {
             "Ours minus theirs, in percentage points, only where both test on speakers of the same "
             "kind (new to the model, or shared with training). "
             @if experiments.iter().any(|e| e.transductive) {
-                "What looks at unlabelled test recordings (transductive) has no distance to what "
-                "does not. "
+                "Systems that see unlabelled test recordings (transductive) are not compared with "
+                "systems that do not. "
             }
             "Number of folds, training and class sets may still differ: the protocol column above "
             "says how."
@@ -359,7 +359,8 @@ pub(super) fn legend(h: &mut Html, report: &PipelineReport) {
         ),
         (
             "UAR",
-            "Mean of the recalls of the classes that occur, so that each class weighs the same.",
+            "Unweighted average recall (balanced accuracy): the mean of the recalls of the \
+             classes that occur.",
         ),
         (
             "Macro F1",
@@ -371,10 +372,9 @@ pub(super) fn legend(h: &mut Html, report: &PipelineReport) {
         ),
         (
             "From … to …",
-            "95 % bootstrap interval (percentiles): what the figure would be with other speakers \
-             drawn from those of the corpus. It says nothing about other corpora, nor about \
-             trainings with other seeds. From fewer than 10 speakers it comes out far too narrow \
-             and is marked.",
+            "95 % bootstrap interval (percentiles): how far the figure varies when speakers are \
+             resampled from the corpus. It covers neither other corpora nor trainings with other \
+             seeds. Intervals from fewer than 10 speakers are far too narrow, and marked.",
         ),
         (
             "Ensemble",
@@ -409,8 +409,8 @@ pub(super) fn legend(h: &mut Html, report: &PipelineReport) {
         (
             kinds.contains(&Independence::No),
             "Shared",
-            "Test speakers were trained on: the figure tells how well known voices are \
-             recognised, and is usually higher than for a new voice.",
+            "Test speakers were trained on: the figure is for known speakers, and usually higher \
+             than for new ones.",
         ),
         (
             report.experiments.iter().any(is_guessed),

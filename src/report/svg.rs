@@ -1,7 +1,9 @@
 //! The ground that the charts share: a titled drawing, axes, ticks and numbers short enough for a
 //! page.
 
+use super::figure::{self, Legend, Sample};
 use super::html::{Attributes, Html};
+use super::marker;
 
 /// A coordinate with one decimal, which is a fraction of a device pixel.
 pub fn at(value: f64) -> String {
@@ -24,8 +26,25 @@ pub struct Picture<'a> {
 }
 
 impl Picture<'_> {
-    /// Writes the drawing in its own scrolling frame.
+    /// Writes the drawing in its own scrolling frame, with a link to it as a file.
     pub fn write(self, h: &mut Html, draw: impl FnOnce(&mut Html)) {
+        self.write_with(h, &[], draw);
+    }
+
+    /// Writes a link alone: the page shows the same in another form.
+    pub(super) fn as_file(&self, h: &mut Html, draw: impl FnOnce(&mut Html)) {
+        h.figure(self.id, self.title, || {
+            let mut drawing = Html::new();
+            draw(&mut drawing);
+            figure::file(self, &[], &drawing.into_string())
+        });
+    }
+
+    /// As [`Picture::write`]; the file has the legend, which the page has elsewhere.
+    pub(super) fn write_with(self, h: &mut Html, legend: Legend, draw: impl FnOnce(&mut Html)) {
+        let mut drawing = Html::new();
+        draw(&mut drawing);
+        let drawing = drawing.into_string();
         let (title_id, description_id) =
             (format!("{}-title", self.id), format!("{}-desc", self.id));
         let labelled = format!("{title_id} {description_id}");
@@ -60,8 +79,10 @@ impl Picture<'_> {
             &[("id", &description_id)],
             self.description,
         );
-        draw(h);
-        h.raw("</svg></div>");
+        h.append(Html::of_markup(&drawing)).raw("</svg></div>");
+        h.figure(self.id, self.title, || {
+            figure::file(&self, legend, &drawing)
+        });
     }
 }
 
@@ -80,11 +101,26 @@ pub fn line(h: &mut Html, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64
     .raw("</line>");
 }
 
-/// An entry of a legend: a short piece of the very line that the chart draws.
-pub(super) fn line_key(h: &mut Html, class: &str, text: &str) {
-    h.raw("<li><svg class=\"sw\" aria-hidden=\"true\" width=\"28\" height=\"10\" viewBox=\"0 0 28 10\">");
-    line(h, class, (0.0, 5.0), (28.0, 5.0));
-    h.raw("</svg>").text(text).raw("</li>");
+/// Writes a legend, whose entries are short pieces of the very lines, boxes and marks that the chart
+/// draws.
+pub(super) fn legend(h: &mut Html, entries: Legend) {
+    h.raw("<ul class=\"legend\">");
+    for (sample, text) in entries {
+        h.raw("<li>");
+        match sample {
+            Sample::Box(class) | Sample::Curve(class) => {
+                h.el("i", &[("class", &format!("sw {class}"))], "");
+            }
+            Sample::Line(class) => {
+                h.raw("<svg class=\"sw\" aria-hidden=\"true\" width=\"28\" height=\"10\" viewBox=\"0 0 28 10\">");
+                line(h, class, (0.0, 5.0), (28.0, 5.0));
+                h.raw("</svg>");
+            }
+            Sample::Mark(class) => marker::sample(h, *class),
+        }
+        h.text(text).raw("</li>");
+    }
+    h.raw("</ul>");
 }
 
 /// Text whose anchor is `start`, `middle` or `end`.

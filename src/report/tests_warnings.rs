@@ -349,10 +349,7 @@ fn guesses_are_called_guesses_in_every_file_and_claim_nothing() {
     let dir = tempfile::tempdir().unwrap();
     write(&report, &dir.path().join("guessed")).unwrap();
     write_index(dir.path()).unwrap();
-    let mut files: Vec<_> = fs::read_dir(dir.path().join("guessed"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut files = crate::files::files_below(&dir.path().join("guessed"));
     files.push(dir.path().join("index.html"));
     assert!(files.len() > 30);
     for file in &files {

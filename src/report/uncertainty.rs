@@ -8,7 +8,8 @@ use crate::evaluation::{Breakdown, Calibration, Interval, Intervals, Resampled, 
 
 use super::compare;
 use super::data::ExperimentSection;
-use super::html::{self, Html, Table, markup, number_cell, numbers, percent, plural, words};
+use super::figure::{Legend, Sample};
+use super::html::{self, Html, Table, number_cell, numbers, percent, plural, words};
 use super::svg::{self, Picture};
 
 /// Rows of one breakdown on the page; breakdown.csv holds all.
@@ -150,7 +151,7 @@ fn reliability(h: &mut Html, experiment: &ExperimentSection, calibration: &Calib
         words("Highest probability"),
         numbers("Predictions"),
         numbers("Mean probability %"),
-        numbers("Right %"),
+        numbers("Accuracy %"),
     ];
     let bins = calibration
         .bins
@@ -179,28 +180,43 @@ fn reliability(h: &mut Html, experiment: &ExperimentSection, calibration: &Calib
                 " " (calibration.left_out) " are left out: their probabilities are not numbers."
             }
         }
-        div.pair {
-            (markup(|h| diagram(h, experiment, calibration, id)))
-            (markup(|h| counts(h, experiment, calibration, id)))
-        }
-        ul.legend {
-            li { i.sw.wa {} "accuracy" }
-            (markup(|h| svg::line_key(h, "expected", "mean highest probability")))
-            (markup(|h| svg::line_key(h, "diagonal", "perfect calibration")))
-            li { i.sw.uar {} "predictions" }
-        }
-        details { summary { "Figures of the diagram" } (table.markup(&columns, rows)) }
+    });
+    let keys = [
+        (Sample::Box("wa"), "accuracy".to_owned()),
+        (
+            Sample::Line("expected"),
+            "mean highest probability".to_owned(),
+        ),
+        (Sample::Line("diagonal"), "perfect calibration".to_owned()),
+        (Sample::Box("uar"), "predictions".to_owned()),
+    ];
+    h.within("div", &[("class", "pair")], |h| {
+        // Each in a box, so that its link stands below it.
+        h.within("div", &[], |h| {
+            diagram(h, experiment, calibration, &keys[..3], id)
+        });
+        h.within("div", &[], |h| counts(h, experiment, calibration, id));
+    });
+    svg::legend(h, &keys);
+    h.put(html! {
+        details { summary { "The values of the diagram" } (table.markup(&columns, rows)) }
     });
 }
 
 /// The share of right predictions in each part, against the diagonal.
-fn diagram(h: &mut Html, experiment: &ExperimentSection, calibration: &Calibration, id: &str) {
+fn diagram(
+    h: &mut Html,
+    experiment: &ExperimentSection,
+    calibration: &Calibration,
+    keys: Legend,
+    id: &str,
+) {
     let (x, y) = (
         |fraction: f64| LEFT + SIZE * fraction,
         |fraction: f64| TOP + SIZE * (1.0 - fraction),
     );
     let title = format!("{}: reliability diagram", experiment.title);
-    let description = "Bars: the fraction of right predictions among those whose highest probability lies in one of equal parts of 0 to 100 per cent. \
+    let description = "Bars: the fraction of correct predictions among those whose highest probability lies in one of equal parts of 0 to 100 per cent. \
                        On the diagonal both are the same. The table below holds every value.";
     let plot = format!("{id}-reliability");
     let picture = Picture {
@@ -211,7 +227,7 @@ fn diagram(h: &mut Html, experiment: &ExperimentSection, calibration: &Calibrati
         height: TOP + SIZE + 44.0,
     };
     let width = SIZE / calibration.bins.len().max(1) as f64;
-    picture.write(h, |h| {
+    picture.write_with(h, keys, |h| {
         for tick in 0..=5 {
             let share = f64::from(tick) / 5.0;
             svg::line(h, "grid", (x(0.0), y(share)), (x(1.0), y(share)));
@@ -238,7 +254,7 @@ fn diagram(h: &mut Html, experiment: &ExperimentSection, calibration: &Calibrati
         {
             let left = LEFT + i as f64 * width;
             let title = format!(
-                "{}: {} sure, {} right, {}",
+                "{}: mean highest probability {}, accuracy {}, {}",
                 part(i, calibration),
                 of_hundred(bin.confidence),
                 of_hundred(bin.accuracy),

@@ -11,10 +11,13 @@ use crate::files::{hash_bytes, write_atomically};
 
 use super::compare;
 use super::data::PipelineReport;
-use super::{bibtex, card, csv, experiment, latex, page};
+use super::{bibtex, card, csv, experiment, hub, latex, page};
 
 /// Version of `report.json`; a reader refuses what is newer than itself.
 pub(super) const SCHEMA_VERSION: u32 = 3;
+
+/// Name of the copy of the pipeline file.
+pub(super) const PIPELINE_FILE: &str = "pipeline.toml";
 
 /// Stands before the checksum of `report.json`, and its digits while it is taken.
 const SUM: &[u8] = b"\"blake3\": \"";
@@ -34,8 +37,8 @@ struct Envelope<'a> {
 }
 
 /// Writes the page (`index.html`), a page for each experiment (`experiment-<name>.html`), the
-/// tables (as CSV, those of at most 500 rows as Markdown as well), LaTeX tables (`results.tex`,
-/// `confusion.tex`), what to cite (`references.bib`) and `report.json` into `dir`, which is created
+/// pictures of both (`figures/`), the tables (as CSV, those of at most 500 rows as Markdown as well),
+/// LaTeX tables (`results.tex`, `confusion.tex`), what to cite (`references.bib`) and `report.json` into `dir`, which is created
 /// where it is missing. Returns the paths, the page first.
 ///
 /// Each file appears whole or not at all, and the same report gives the same bytes. Beside a
@@ -89,17 +92,27 @@ pub fn write(report: &PipelineReport, dir: &Path) -> Result<Vec<PathBuf>> {
     paths.push(put("report.json", &json)?);
     for one in &report.experiments {
         if let (Some(name), Some(text)) = (card_file(&one.name), card::render(report, one)) {
+            let text = hub::header(report, one)? + &text;
             paths.push(put(&name, text.as_bytes())?);
         }
     }
-    for index in 0..report.experiments.len() {
-        paths.push(put(
-            &experiment::file(report, index),
-            experiment::render(report, index).as_bytes(),
-        )?);
+    // A report of an earlier version may hold no text.
+    if !report.file.is_empty() {
+        paths.push(put(PIPELINE_FILE, report.file.as_bytes())?);
     }
-    // The page comes last: whoever sees it finds the files that it links to.
-    paths.insert(0, put("index.html", page::render(report).as_bytes())?);
+    // A page comes after the files that it links to.
+    for index in 0..report.experiments.len() {
+        let (page, figures) = experiment::render(report, index);
+        for figure in figures {
+            paths.push(put(&figure.path, figure.svg.as_bytes())?);
+        }
+        paths.push(put(&experiment::file(report, index), page.as_bytes())?);
+    }
+    let (page, figures) = page::render(report);
+    for figure in figures {
+        paths.push(put(&figure.path, figure.svg.as_bytes())?);
+    }
+    paths.insert(0, put("index.html", page.as_bytes())?);
     Ok(paths)
 }
 

@@ -7,7 +7,7 @@ use arrow::datatypes::Float32Type;
 use super::file::{self, Batches, Columns, Keys, Loaded, Meta, Parts, Shape, Table};
 use crate::error::{Error, Result};
 
-const TABLE: Table = Table {
+pub(super) const TABLE: Table = Table {
     name: "features",
     version: 1,
 };

@@ -2,7 +2,7 @@
 //!
 //! Six tables, keyed by utterance id: [`utterances`], [`features`], [`frames`], [`splits`],
 //! [`predictions`], [`metrics`]; and two of an audit: [`duplicates`], [`leakage`]; and [`inference`],
-//! the predictions of a saved model. They hold plain types, and [`frames`] lists of numbers,
+//! the predictions of a saved model. [`export`] joins some of them for other programs. They hold plain types, and [`frames`] lists of numbers,
 //! so that pandas, polars and DuckDB open them as they are. [`summary`] answers the questions that
 //! a report asks of them.
 
@@ -11,6 +11,7 @@ mod file;
 mod row;
 mod rows;
 
+pub mod export;
 pub mod features;
 pub mod frames;
 pub mod inference;

@@ -263,6 +263,96 @@ fn networks_give_the_same_logits_in_pytorch() {
     }
 }
 
+/// Rows of a CSV text by their first column.
+fn by_first(csv: &[u8]) -> BTreeMap<String, BTreeMap<String, String>> {
+    let mut reader = csv::Reader::from_reader(csv);
+    let columns = reader.headers().unwrap().clone();
+    let rows = reader.records().map(|row| row.unwrap());
+    rows.map(|row| {
+        let cells = columns.iter().zip(row.iter());
+        let cells = cells.map(|(name, cell)| (name.to_owned(), cell.to_owned()));
+        (row[0].to_owned(), cells.collect())
+    })
+    .collect()
+}
+
+#[test]
+fn classical_models_give_the_same_classes_and_probabilities_in_numpy() {
+    if !has("python", &["numpy"]) {
+        return;
+    }
+    let project = Project::with_tones(4);
+    let models = [
+        (
+            "rbf",
+            "{ kind = \"svm\", kernel = \"rbf\", c = 10.0 }",
+            "standard",
+        ),
+        (
+            "linear",
+            "{ kind = \"svm\", kernel = \"linear\", c = 0.01 }",
+            "standard",
+        ),
+        ("logistic", "{ kind = \"logistic\", c = 0.01 }", "none"),
+        ("lda", "{ kind = \"lda\" }", "standard"),
+        ("forest", "{ kind = \"random-forest\", trees = 20 }", "none"),
+        ("near", "{ kind = \"knn\", k = 3 }", "standard"),
+        (
+            "nearest",
+            "{ kind = \"knn\", k = 5, weights = \"distance\" }",
+            "standard",
+        ),
+        ("bayes", "{ kind = \"naive-bayes\" }", "standard"),
+        ("majority", "{ kind = \"majority\" }", "none"),
+    ];
+    let small = Project::small();
+    let mut text = small.split("[[experiment]]").next().unwrap().to_owned();
+    for (name, model, scaler) in models {
+        let clip = if name == "linear" { ", clip = 2" } else { "" };
+        text += &format!(
+            "[[experiment]]\nname = \"{name}\"\nprotocol = {{ kind = \"leave-one-speaker-out\" }}\n\
+             inputs = {{ log_mel = true, scaler = \"{scaler}\"{clip} }}\nmodel = {model}\n\n"
+        );
+    }
+    project.pipeline("small", &text);
+    project.ser(&["train", "small", "-q"]).ok();
+    project
+        .ser(&["export", "features", "small", "-o", "features.csv"])
+        .ok();
+    for (name, ..) in models {
+        let folder = format!("data/models/small/{name}/fold-00-seed-0");
+        let predicted = ["predict", &folder, "corpus", "--format", "csv", "-q"];
+        let ours = by_first(project.ser(&predicted).ok().stdout.as_bytes());
+        let output = python()
+            .arg(repository("examples/load_models.py"))
+            .args([project.path(&folder), project.path("features.csv")])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{name}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let theirs = by_first(&output.stdout);
+        assert_eq!((ours.len(), theirs.len()), (24, 24));
+        for (file, ours) in &ours {
+            let id = Path::new(file).file_stem().unwrap().to_str().unwrap();
+            let (_, theirs) = theirs.iter().find(|(other, _)| other.contains(id)).unwrap();
+            assert_eq!(theirs["predicted"], ours["emotion"], "{name}, {file}");
+            for (column, value) in ours
+                .iter()
+                .filter(|(column, _)| column.starts_with("prob_"))
+            {
+                let [a, b] = [value, &theirs[column]].map(|cell| cell.parse::<f64>().unwrap());
+                assert!(
+                    (a - b).abs() < 2e-5,
+                    "{name}, {file}, {column}: {a} and {b}"
+                );
+            }
+        }
+    }
+}
+
 /// The states of an ONNX file by ONNX Runtime, the values of one behind those of another.
 fn onnxruntime(model: &Path, output: &str, samples: &[f32]) -> Vec<f32> {
     let folder = tempfile::tempdir().unwrap();

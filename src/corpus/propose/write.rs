@@ -87,7 +87,7 @@ pub fn pipeline(proposal: &Proposal, manifest: &str, root: &str) -> String {
     let folds = least.clamp(2, 5);
     let speakers = proposal.speakers().len();
     let mut out = format!(
-        "# Proposed by `ser corpus init` from what lies in {}. Read it, change what is wrong, and run it:\n# ser run {}\n",
+        "# Proposed by `ser corpus init` from the files in {}. Check it, correct it, and run it:\n# ser run {}\n",
         comment(root),
         proposal.name
     );
@@ -157,15 +157,10 @@ pub fn pipeline(proposal: &Proposal, manifest: &str, root: &str) -> String {
     let voices = match (speakers, without) {
         _ if proposal.has_speakers() => None,
         _ if proposal.kind.is_some() && speakers > 1 => None,
-        (0, _) => Some(
-            "No speakers are known: every figure is one of voices that may have been trained on."
-                .to_owned(),
-        ),
-        (1, 0) => Some(
-            "There is one speaker: every figure is one of a voice that was trained on.".to_owned(),
-        ),
+        (0, _) => Some("No speakers are known: test speakers may have been trained on.".to_owned()),
+        (1, 0) => Some("There is one speaker: the test speaker was trained on.".to_owned()),
         _ => Some(format!(
-            "The speakers of {} are not known: every figure is one of voices that may have been trained on. Name these speakers in the manifest, or give \
+            "The speakers of {} are not known: test speakers may have been trained on. Name these speakers in the manifest, or give \
              these rows a reason in its column excluded, and choose leave-one-speaker-out.",
             plural(without, "recording")
         )),
@@ -179,7 +174,7 @@ pub fn pipeline(proposal: &Proposal, manifest: &str, root: &str) -> String {
         let _ = writeln!(out, "notes = [{}]", notes.join(", "));
     }
     if proposal.classes.iter().any(|(own, class)| own != class) {
-        out += "\n# From the corpus's own words to classes. Labels that do not stand here are excluded and counted.\n[corpus.label_map]\n";
+        out += "\n# The corpus's labels and their classes. Labels that are not listed are excluded and counted.\n[corpus.label_map]\n";
         for (own, class) in &proposal.classes {
             let _ = writeln!(out, "{} = {}", text(own), text(class));
         }
@@ -192,7 +187,7 @@ pub fn pipeline(proposal: &Proposal, manifest: &str, root: &str) -> String {
     };
     let shared = format!("{{ kind = \"stratified-kfold\", folds = {folds} }}");
     if let Some(unseen) = &unseen {
-        out += "\n# Whole speakers are held out. Where the speakers are right, the figures are those to expect of a voice that was never heard.\n";
+        out += "\n# Whole speakers are held out. If the speakers are right, the figures are those to expect for a new speaker.\n";
         experiment(
             &mut out,
             [

@@ -77,6 +77,26 @@ impl Columns {
         )
     }
 
+    /// A column as it was read, without a copy.
+    pub fn taken(mut self, from: &Loaded, name: &str) -> Self {
+        if let Some((index, field)) = from.batch.schema().column_with_name(name) {
+            self.fields.push(field.clone());
+            self.arrays.push(from.batch.column(index).clone());
+        }
+        self
+    }
+
+    /// These columns and then the others, without some of those.
+    pub fn and(mut self, others: Columns, without: &[&str]) -> Self {
+        for (field, array) in others.fields.into_iter().zip(others.arrays) {
+            if !without.contains(&field.name().as_str()) {
+                self.fields.push(field);
+                self.arrays.push(array);
+            }
+        }
+        self
+    }
+
     /// The columns as a table in memory.
     pub fn batch(self) -> Result<RecordBatch> {
         RecordBatch::try_new(self.schema(), self.arrays)

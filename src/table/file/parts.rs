@@ -59,7 +59,7 @@ impl Parts {
 
     /// The name of the table where it is one file, for messages.
     pub fn path(&self) -> PathBuf {
-        single(&self.folder, &self.table)
+        single(&self.folder, self.table.name)
     }
 
     pub fn shape(&self) -> Shape {
@@ -78,7 +78,7 @@ impl Parts {
         let (writer, before) = match &mut self.current {
             Some(current) => current,
             None => {
-                let path = numbered(&self.folder, &self.table, self.finished);
+                let path = numbered(&self.folder, self.table.name, self.finished);
                 columns.check(&self.path(), &self.table)?;
                 let file = File::create(&path).map_err(|e| Error::io("write", &path, e))?;
                 self.current.insert((
@@ -111,19 +111,19 @@ impl Parts {
     pub fn finish(mut self) -> Result<()> {
         self.close()?;
         if self.finished == 1 {
-            let (from, to) = (numbered(&self.folder, &self.table, 0), self.path());
+            let (from, to) = (numbered(&self.folder, self.table.name, 0), self.path());
             fs::rename(&from, &to).map_err(|e| Error::io("write", &to, e))?;
         }
         Ok(())
     }
 }
 
-fn single(folder: &Path, table: &Table) -> PathBuf {
-    folder.join(format!("{}.parquet", table.name))
+fn single(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.parquet"))
 }
 
-fn numbered(folder: &Path, table: &Table, part: usize) -> PathBuf {
-    folder.join(format!("{}-{part:05}.parquet", table.name))
+fn numbered(folder: &Path, name: &str, part: usize) -> PathBuf {
+    folder.join(format!("{name}-{part:05}.parquet"))
 }
 
 /// All rows of a table that [`Parts`] wrote into `folder`, batch after batch.
@@ -134,10 +134,19 @@ pub(in crate::table) fn read_parts(
     folder: &Path,
     table: &Table,
 ) -> impl Iterator<Item = Result<Loaded>> + use<> {
+    read_parts_as(folder, table.name, table)
+}
+
+/// As [`read_parts`], of files that have another name than the table.
+pub(in crate::table) fn read_parts_as(
+    folder: &Path,
+    name: &str,
+    table: &Table,
+) -> impl Iterator<Item = Result<Loaded>> + use<> {
     let table = *table;
-    let single = single(folder, &table);
+    let single = single(folder, name);
     let mut paths: Vec<PathBuf> = (0..)
-        .map(|part| numbered(folder, &table, part))
+        .map(|part| numbered(folder, name, part))
         .take_while(|path| path.exists())
         .collect();
     let both = !paths.is_empty() && single.exists();

@@ -13,6 +13,7 @@ mod docs;
 mod encoders;
 mod ensembles;
 mod explain;
+mod export;
 mod faults;
 mod guesses;
 mod history;

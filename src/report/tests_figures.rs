@@ -1,0 +1,78 @@
+//! Charts as files: each is there, with a link beside it and its styles in it.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use super::fixture;
+use super::tests::{page_of, written};
+use crate::files::files_below;
+
+/// The identifiers of the charts of a page.
+fn charts(page: &str) -> Vec<&str> {
+    let charts = page.split("<svg id=\"").skip(1);
+    charts.filter_map(|rest| rest.split('"').next()).collect()
+}
+
+#[test]
+fn each_chart_is_a_file_with_a_link_beside_it() {
+    let report = fixture::recorded();
+    let (dir, page) = written(&report);
+    let mut expected = BTreeSet::new();
+    for (page, stem) in
+        std::iter::once((page, String::new())).chain((report.experiments.iter()).map(|one| {
+            (
+                page_of(dir.path(), &one.name),
+                format!("experiment-{}-", one.name),
+            )
+        }))
+    {
+        let mut names: Vec<String> = (charts(&page).into_iter())
+            .map(|id| format!("{stem}{}.svg", id.trim_start_matches("x-")))
+            .collect();
+        // The confusion matrix is a table of the page.
+        let matrices = page.matches("<table class=\"heat\"").count();
+        names.extend((matrices > 0).then(|| format!("{stem}confusion.svg")));
+        names.extend((matrices > 1).then(|| format!("{stem}ensemble-confusion.svg")));
+        for name in &names {
+            assert!(
+                page.contains(&format!("<a href=\"figures/{name}\" download ")),
+                "{name}"
+            );
+        }
+        expected.extend(names);
+    }
+    let files = files_below(&dir.path().join("figures"));
+    let names = files
+        .iter()
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
+    assert_eq!(names.collect::<BTreeSet<_>>(), expected);
+    assert!(
+        expected.contains("bars.svg") && expected.len() > 10,
+        "{expected:?}"
+    );
+    for path in &files {
+        let text = fs::read_to_string(path).unwrap();
+        let body = text.split_once("?>\n").unwrap().1;
+        assert!(body.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\""));
+        assert!(!body.contains("var(") && !body.contains("light-dark") && !body.contains("&nbsp;"));
+        // All classes of a drawing have their styles with them, or need none.
+        let styles = body
+            .split("<style>")
+            .nth(1)
+            .unwrap()
+            .split("</style>")
+            .next()
+            .unwrap();
+        let used = body
+            .split(" class=\"")
+            .skip(1)
+            .flat_map(|rest| rest.split('"').next().unwrap().split(' '));
+        for class in used.filter(|class| !["plot", "value", "speaker", "cells"].contains(class)) {
+            assert!(
+                styles.contains(&format!(".{class}")),
+                "{class} of {}",
+                path.display()
+            );
+        }
+    }
+}
