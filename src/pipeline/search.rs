@@ -162,7 +162,7 @@ fn judge(
             ..FitContext::new(context.cancel)
         },
     )?;
-    let predicted = model.classes(judged.x())?;
+    let predicted = model.classes(&judged.x().gather())?;
     Ok(judged.y().iter().copied().zip(predicted).collect())
 }
 
