@@ -8,9 +8,12 @@ mod corpus;
 mod encoder;
 mod ensemble;
 mod experiment;
+#[cfg(test)]
+mod experiment_tests;
 mod features;
 mod format;
 mod import;
+mod inputs;
 mod joined;
 mod known;
 mod load;
