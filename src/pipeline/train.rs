@@ -110,9 +110,9 @@ pub(super) fn memory(job: &Job) -> u64 {
     let table = utterances * columns * size_of::<f32>() as u64;
     let tables = 1
         + u64::from(inputs.scaler == ScalerKind::PerSpeaker)
-        + u64::from(job.experiment.validation.is_some())
         + u64::from(job.experiment.search.is_some())
         + if copies > 0 { 2 * copies + 1 } else { 0 };
+    let validation = job.experiment.validation.unwrap_or_default() * table as f64;
     let model = match job.experiment.model.classical() {
         Some(settings) => settings.memory(rows, table * (1 + copies)),
         // About a thousand channels and their gradients for each step of each sample of a batch (a
@@ -123,7 +123,7 @@ pub(super) fn memory(job: &Job) -> u64 {
         }
         None => 0,
     };
-    table * tables + model
+    table * tables + validation as u64 + model
 }
 
 /// Trains, saves the model and predicts the test part.

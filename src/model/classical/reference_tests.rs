@@ -409,7 +409,7 @@ fn rows_that_are_scaled_as_they_are_read_make_the_same_models() {
             ..ForestSettings::default()
         },
         &NaiveBayesSettings::default(),
-        &MajoritySettings::default(),
+        &MajoritySettings,
     ];
     let cancel = Cancel::default();
     // As many features as have the regression solved in the space of its rows, and fewer.
