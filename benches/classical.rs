@@ -117,7 +117,7 @@ fn generate(rows: usize, n_folds: u32) -> Table {
         data: Dataset {
             ids: (0..rows).map(|row| format!("{row:06}")).collect(),
             labels: (0..CLASSES).map(|class| class.to_string()).collect(),
-            x: Matrix::new(rows, COLUMNS, values),
+            x: Matrix::new(rows, COLUMNS, values).into(),
             shape: Shape::vector(COLUMNS),
             y: (0..rows).map(|row| row % CLASSES).collect(),
             speakers: vec!["s".to_owned(); rows],
@@ -131,7 +131,13 @@ fn generate(rows: usize, n_folds: u32) -> Table {
 
 /// Files of little-endian numbers, as `classical.py` reads them.
 fn write(folder: &Path, table: &Table) -> Outcome<()> {
-    let values = table.data.x.values().iter().flat_map(|v| v.to_le_bytes());
+    let values = table
+        .data
+        .x
+        .gather()
+        .values()
+        .iter()
+        .flat_map(|v| v.to_le_bytes());
     std::fs::write(folder.join("x"), values.collect::<Vec<u8>>())?;
     let classes = table
         .data
@@ -158,7 +164,9 @@ fn ours(table: &Table, model: &str) -> Outcome<f64> {
         let scale = |row: &mut [f32]| scaler.apply_row(row);
         let (train, test) = (parts.train.map_rows(scale), parts.test.map_rows(scale));
         let before = cpu_seconds();
-        fit(model, &train)?.classifier().probabilities(test.x())?;
+        fit(model, &train)?
+            .classifier()
+            .probabilities(&test.x().gather())?;
         seconds += cpu_seconds() - before;
     }
     Ok(seconds)

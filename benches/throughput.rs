@@ -238,7 +238,7 @@ fn trained(options: &Options, gate: &Gate, seed: u64) -> Result<Window> {
     let data = Dataset {
         ids: (0..ROWS).map(|i| format!("u{i:04}")).collect(),
         labels: (0..CLASSES).map(|c| format!("class{c}")).collect(),
-        x: rows(&mut rng),
+        x: rows(&mut rng).into(),
         shape: Shape::vector(FEATURES),
         y: (0..ROWS).map(|_| rng.random_range(0..CLASSES)).collect(),
         speakers: vec![String::from("nobody"); ROWS],

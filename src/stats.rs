@@ -32,6 +32,28 @@ pub(crate) fn quantile(sorted: &[f64], fraction: f64) -> Option<f64> {
     Some(sorted[below] + (sorted[above] - sorted[below]) * position.fract())
 }
 
+/// The same quantiles of values in any order, which are left in another; fractions ascend.
+pub(crate) fn quantiles<const N: usize>(
+    values: &mut [f64],
+    fractions: [f64; N],
+) -> Option<[f64; N]> {
+    let last = values.len().checked_sub(1)?;
+    // Values before this place are in their places.
+    let mut done = 0;
+    Some(fractions.map(|fraction| {
+        let position = fraction * last as f64;
+        let below = position.floor() as usize;
+        for place in [below, (below + 1).min(last)] {
+            if place >= done {
+                values[done..].select_nth_unstable_by(place - done, f64::total_cmp);
+                done = place + 1;
+            }
+        }
+        let above = (below + 1).min(last);
+        values[below] + (values[above] - values[below]) * position.fract()
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,6 +68,15 @@ mod tests {
             );
         }
         assert_eq!(quantile(&[], 0.5), None);
+        assert_eq!(quantiles(&mut [], [0.5]), None);
+        let fractions = [0.0, 0.01, 0.01, 0.3, 0.5, 0.99, 1.0];
+        for n in [1usize, 2, 3, 10, 101, 250] {
+            let mut mixed: Vec<f64> = (0..n).map(|i| (i * 37 % n) as f64 * 0.7).collect();
+            let mut sorted = mixed.clone();
+            sorted.sort_by(f64::total_cmp);
+            let want = fractions.map(|fraction| quantile(&sorted, fraction).unwrap());
+            assert_eq!(quantiles(&mut mixed, fractions), Some(want), "{n}");
+        }
     }
 
     #[test]

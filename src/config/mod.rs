@@ -8,10 +8,13 @@ mod corpus;
 mod encoder;
 mod ensemble;
 mod experiment;
+#[cfg(test)]
+mod experiment_tests;
 mod features;
 mod format;
 mod guesses;
 mod import;
+mod inputs;
 mod joined;
 mod known;
 mod load;

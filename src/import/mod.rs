@@ -1,6 +1,7 @@
 //! Features that other tools computed: tables in text, Parquet or NumPy files, from their rows to
 //! the utterances of a corpus.
 
+mod cells;
 mod keys;
 mod numpy;
 mod settings;

@@ -176,7 +176,7 @@ fn every_kind_round_trips_bit_for_bit_in_the_same_bytes() {
         let p = loaded
             .classifier()
             .expect("usable")
-            .probabilities(x.x())
+            .probabilities(&x.x().gather())
             .expect("probabilities");
         assert!(
             p.chunks(3)

@@ -76,6 +76,8 @@ pub(crate) struct Batches<'a> {
     /// Values of a frame.
     channels: usize,
     changing: ChaCha8Rng,
+    /// Where a row is made that is rewritten when it is read.
+    row: Vec<f32>,
     /// Features `[n, features]` of the current step.
     pub(crate) x: Vec<f32>,
     /// Probabilities `[n, classes]`.
@@ -104,6 +106,7 @@ impl<'a> Batches<'a> {
             spec_augment: settings.spec_augment,
             channels,
             changing: stream(0, 0, Purpose::Masks),
+            row: Vec::new(),
             x: Vec::new(),
             targets: Vec::new(),
             weights: Vec::new(),
@@ -130,7 +133,8 @@ impl<'a> Batches<'a> {
         let rows = &self.order[step];
         for &row in rows {
             let begin = self.x.len();
-            self.x.extend_from_slice(train.x().row(row));
+            let values = train.x().block(row..row + 1, &mut self.row);
+            self.x.extend_from_slice(values);
             if let Some(spec_augment) = &self.spec_augment {
                 change(
                     &mut self.x[begin..],
@@ -283,7 +287,10 @@ mod tests {
             x.sort_by(f32::total_cmp);
             x
         };
-        assert_eq!(sorted(first.0), sorted(parts.train.x().values().to_vec()));
+        assert_eq!(
+            sorted(first.0),
+            sorted(parts.train.x().gather().values().to_vec())
+        );
     }
 
     #[test]

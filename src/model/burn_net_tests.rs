@@ -12,6 +12,7 @@ use crate::model::train::tests::settings;
 use crate::model::{
     Architecture, Device, LayerSum, Optimizer, Perceptron, Temporal, TrainSettings,
 };
+use crate::split::Matrix;
 
 const FEATURES: usize = 27;
 const CLASSES: usize = 4;
@@ -259,10 +260,11 @@ fn measures_the_same(device: Device) {
         let x: Vec<f32> = (0..150 * FEATURES)
             .map(|_| rng.random_range(-2.0f32..2.0))
             .collect();
+        let rows = Matrix::new(150, FEATURES, x).into();
         let measured = |device| {
             let mut running = running.clone();
             network(device, &spec, ROWS)
-                .and_then(|mut net| net.measure_norms(&params, &mut running, &x))
+                .and_then(|mut net| net.measure_norms(&params, &mut running, &rows))
                 .expect("statistics");
             [running.means.concat(), running.variances.concat()].concat()
         };

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::model::engine::Engine;
 use crate::model::{NetSpec, Params, Running};
-use crate::split::Matrix;
+use crate::split::{Matrix, RowView};
 
 /// A fitted model.
 pub trait Classifier: Send {
@@ -27,12 +27,10 @@ pub(crate) fn check_width(expected: usize, x: &Matrix) -> Result<()> {
 }
 
 /// Refuses features that are no finite numbers.
-pub(crate) fn finite(x: &Matrix) -> Result<()> {
-    match x.values().iter().position(|v| !v.is_finite()) {
-        Some(at) => Err(Error::data(format!(
-            "feature {} of row {} is not a finite number",
-            at % x.cols(),
-            at / x.cols()
+pub(crate) fn finite(x: &RowView) -> Result<()> {
+    match x.not_finite() {
+        Some((row, column)) => Err(Error::data(format!(
+            "feature {column} of row {row} is not a finite number"
         ))),
         None => Ok(()),
     }

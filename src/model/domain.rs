@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::split::{Part, Shape, Training};
+use crate::split::{Matrix, Part, RowView, Shape, Training};
 use crate::stats;
 
 /// A recording may be this much shorter or longer, as a factor, than those between the first and
@@ -18,6 +18,9 @@ pub const DURATION_FACTOR: f64 = 1.25;
 pub const FAR: f32 = 0.25;
 /// Most features, as a share, that may be far outside.
 pub const MOST_FAR: f64 = 0.03;
+
+/// Columns that are looked at together: those of a cache line.
+const COLUMNS: usize = 16;
 
 /// Durations of the training recordings in seconds, without changed copies.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -126,28 +129,35 @@ impl Domain {
     /// Of a training part before scaling, and the durations of its recordings in seconds, of which
     /// there has to be one.
     pub fn of(train: &Part<Training>, durations_s: Vec<f64>) -> Domain {
-        let columns = train.shape().columns();
-        let rows: Vec<Vec<f32>> = (0..train.len())
-            .map(|row| summary(train.x().row(row), train.shape()))
-            .collect();
+        let (shape, columns) = (train.shape(), train.shape().columns());
+        // A vector is read where it lies; of a sequence the means are kept, which are few.
+        let means = (shape.channels > 1).then(|| {
+            let mut means = Vec::with_capacity(train.len() * columns);
+            train.x().each_row(|row| means.extend(summary(row, shape)));
+            RowView::from(Matrix::new(train.len(), columns, means))
+        });
+        let rows = means.as_ref().unwrap_or(train.x());
         let mut ranges = FeatureRanges {
             min: vec![],
             p01: vec![],
             p99: vec![],
             max: vec![],
         };
-        for column in 0..columns {
-            let mut values: Vec<f64> = rows
-                .iter()
-                .map(|row| f64::from(row[column]))
-                .filter(|value| value.is_finite())
-                .collect();
-            values.sort_by(f64::total_cmp);
-            let at = |share: f64| stats::quantile(&values, share).unwrap_or(0.0) as f32;
-            ranges.min.push(at(0.0));
-            ranges.p01.push(at(0.01));
-            ranges.p99.push(at(0.99));
-            ranges.max.push(at(1.0));
+        for first in (0..columns).step_by(COLUMNS) {
+            let mut values = vec![Vec::with_capacity(rows.rows()); COLUMNS.min(columns - first)];
+            rows.each_row(|row| {
+                for (values, value) in values.iter_mut().zip(&row[first..]) {
+                    values.extend(value.is_finite().then(|| f64::from(*value)));
+                }
+            });
+            for mut values in values {
+                let at = stats::quantiles(&mut values, [0.0, 0.01, 0.99, 1.0]);
+                let [min, p01, p99, max] = at.unwrap_or_default().map(|value| value as f32);
+                ranges.min.push(min);
+                ranges.p01.push(p01);
+                ranges.p99.push(p99);
+                ranges.max.push(max);
+            }
         }
         Domain {
             duration_s: Durations::of(durations_s),
@@ -209,7 +219,7 @@ fn summary(row: &[f32], shape: Shape) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split::{Dataset, Matrix, Parts, Role};
+    use crate::split::{Dataset, Parts, Role};
 
     /// The domain of rows of the last part, of `channels` channels, with a test row that must not
     /// count.
@@ -225,7 +235,7 @@ mod tests {
         let data = Dataset {
             ids: (0..n).map(|i| format!("u{i:03}")).collect(),
             labels: vec!["a".into()],
-            x: Matrix::new(n, width, values),
+            x: Matrix::new(n, width, values).into(),
             shape,
             y: vec![0; n],
             speakers: vec!["s".into(); n],

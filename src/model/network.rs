@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::model::burn_net::{Cnn, Readback, cross_entropy};
 use crate::model::engine::{Batch, Engine};
 use crate::model::{Device, Layer, Params, Running};
+use crate::split::RowView;
 
 /// A network's layers with the sizes of what goes in and comes out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,7 +57,7 @@ pub(crate) trait Network {
     fn infer(&mut self, params: &Params, running: &Running, x: &[f32]) -> Result<&[f32]>;
     /// Writes the statistics that batch normalisation has over all of `x` to `running`, layer by
     /// layer, without dropout.
-    fn measure_norms(&mut self, params: &Params, running: &mut Running, x: &[f32]) -> Result<()>;
+    fn measure_norms(&mut self, params: &Params, running: &mut Running, x: &RowView) -> Result<()>;
 }
 
 /// The network of `spec` on the chosen device.
@@ -98,7 +99,7 @@ impl Network for Engine {
         Engine::infer(self, params, running, x)
     }
 
-    fn measure_norms(&mut self, params: &Params, running: &mut Running, x: &[f32]) -> Result<()> {
+    fn measure_norms(&mut self, params: &Params, running: &mut Running, x: &RowView) -> Result<()> {
         Engine::measure_norms(self, params, running, x)
     }
 }
@@ -185,7 +186,7 @@ impl Network for BurnNetwork {
         Ok(&self.logits)
     }
 
-    fn measure_norms(&mut self, params: &Params, running: &mut Running, x: &[f32]) -> Result<()> {
+    fn measure_norms(&mut self, params: &Params, running: &mut Running, x: &RowView) -> Result<()> {
         let norms = self
             .spec
             .layers
@@ -198,7 +199,10 @@ impl Network for BurnNetwork {
             let (means, variances) = (&mut running.means[norm], &mut running.variances[norm]);
             let mut sums = vec![(0.0f64, 0.0f64); means.len()];
             let mut count = 0usize;
-            for rows in x.chunks(Self::BATCH * self.spec.n_features) {
+            let mut buffer = Vec::new();
+            for first in (0..x.rows()).step_by(Self::BATCH) {
+                let end = x.rows().min(first + Self::BATCH);
+                let rows = x.block(first..end, &mut buffer);
                 let mut read = Readback::default();
                 read.add(net.before(
                     Self::matrix(rows, self.spec.n_features, &self.device),

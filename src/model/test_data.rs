@@ -30,7 +30,7 @@ fn dataset(values: Vec<f32>, y: Vec<usize>, n_classes: usize, n_features: usize)
     Dataset {
         ids: (0..y.len()).map(|i| format!("u{i:04}")).collect(),
         labels: (0..n_classes).map(|c| format!("class{c}")).collect(),
-        x: Matrix::new(y.len(), n_features, values),
+        x: Matrix::new(y.len(), n_features, values).into(),
         shape: Shape::vector(n_features),
         speakers: vec!["s".to_owned(); y.len()],
         y,
@@ -88,7 +88,9 @@ pub(crate) fn gpus() -> Vec<Device> {
 
 /// Share of rows whose most probable class is the true one.
 pub(crate) fn accuracy<R>(model: &mut dyn Classifier, part: &Part<R>) -> f64 {
-    let p = model.probabilities(part.x()).expect("probabilities");
+    let p = model
+        .probabilities(&part.x().gather())
+        .expect("probabilities");
     let hits = p
         .chunks(part.n_classes())
         .zip(part.y())

@@ -133,8 +133,7 @@ fn check_part<R>(name: &str, part: &Part<R>, spec: &NetSpec) -> Result<()> {
             spec.n_classes
         )));
     }
-    if let Some(at) = part.x().values().iter().position(|v| !v.is_finite()) {
-        let (row, column) = (at / spec.n_features, at % spec.n_features);
+    if let Some((row, column)) = part.x().not_finite() {
         return Err(Error::data(format!(
             "utterance {} has a feature (column {column}) that is not a finite number",
             part.ids()[row]
@@ -154,13 +153,12 @@ fn fingerprint(job: &TrainJob) -> Result<String> {
                 .update(id.as_bytes())
                 .update(&(*class as u64).to_le_bytes());
         }
-        let values: Vec<u8> = part
-            .x()
-            .values()
-            .iter()
-            .flat_map(|v| v.to_le_bytes())
-            .collect();
-        hasher.update(&values);
+        let mut bytes = Vec::new();
+        part.x().each_row(|row| {
+            bytes.clear();
+            bytes.extend(row.iter().flat_map(|v| v.to_le_bytes()));
+            hasher.update(&bytes);
+        });
     }
     // How often a checkpoint is written decides nothing.
     let settings = TrainSettings {
@@ -329,9 +327,9 @@ impl<'a> Run<'a> {
         };
         if let Some(validation) = self.job.validation {
             let statistics = self.statistics()?;
-            let logits = self
-                .network
-                .infer(&self.params, &statistics, validation.x().values())?;
+            let logits =
+                self.network
+                    .infer(&self.params, &statistics, validation.x().gather().values())?;
             let (loss, accuracy) = judge(logits, validation.y(), n_classes);
             if !loss.is_finite() {
                 return Err(diverged(epoch, "validation"));
@@ -360,11 +358,8 @@ impl<'a> Run<'a> {
     fn statistics(&mut self) -> Result<Running> {
         let mut statistics = self.running.clone();
         if self.job.settings.batch_norm == NormStatistics::Population {
-            self.network.measure_norms(
-                &self.params,
-                &mut statistics,
-                self.job.train.x().values(),
-            )?;
+            self.network
+                .measure_norms(&self.params, &mut statistics, self.job.train.x())?;
         }
         Ok(statistics)
     }
@@ -389,7 +384,7 @@ impl<'a> Run<'a> {
             NormStatistics::MovingAverage => {
                 let mut exact = running.clone();
                 self.network
-                    .measure_norms(&params, &mut exact, self.job.train.x().values())?;
+                    .measure_norms(&params, &mut exact, self.job.train.x())?;
                 Some(running.variance_ratios(&exact))
             }
         };

@@ -105,6 +105,31 @@ fn everything() -> TrainSettings {
     }
 }
 
+/// What is done to rows here when they are read; the training in the pipeline does so.
+fn scaled(row: &mut [f32]) {
+    row.iter_mut()
+        .for_each(|value| *value = (*value - 0.3) / 0.7);
+}
+
+#[test]
+fn rows_that_are_scaled_as_they_are_read_train_the_same_network() {
+    let parts = blobs(120, 3, 13, 1.5, 4);
+    let settings = TrainSettings {
+        mixup: 0.2,
+        ..settings()
+    };
+    let of = |train| {
+        let parts = Parts {
+            train,
+            ..parts.clone()
+        };
+        run(&parts, &settings).expect("trained")
+    };
+    let copied = of(parts.train.clone().map_rows(scaled));
+    assert_eq!(of(parts.train.clone().rewritten(scaled)), copied);
+    assert_ne!(of(parts.train.clone()), copied);
+}
+
 #[test]
 fn a_separable_problem_is_learnt() {
     let parts = blobs(90, 3, 13, 0.6, 2);
@@ -356,7 +381,11 @@ fn validation_loss(parts: &Parts, trained: &Trained) -> f64 {
     let validation = parts.validation.as_ref().expect("a validation part");
     let mut engine = network(Device::Cpu, &spec(), 8).expect("an engine");
     let logits = engine
-        .infer(&trained.params, &trained.running, validation.x().values())
+        .infer(
+            &trained.params,
+            &trained.running,
+            validation.x().gather().values(),
+        )
         .expect("logits")
         .to_vec();
     judge(&logits, validation.y(), 3).0
@@ -423,7 +452,7 @@ fn the_fewer_rows_the_further_moving_averages_are_from_the_statistics_of_the_tra
         let exact = |params: &Params| {
             let mut exact = Running::new(&spec().layers);
             let mut burn = network(Device::BurnFlex, &spec(), 8).expect("a network");
-            burn.measure_norms(params, &mut exact, parts.train.x().values())
+            burn.measure_norms(params, &mut exact, parts.train.x())
                 .expect("statistics");
             exact
         };

@@ -41,13 +41,14 @@ pub struct Identity {
 impl Identity {
     /// The key: a hash over the canonical JSON of all fields (object keys sorted).
     pub fn key(&self) -> Key {
-        let inputs: BTreeMap<&str, &str> = self
-            .inputs
-            .iter()
-            .map(|(k, v)| (k.as_str(), v.as_str()))
-            .collect();
-        let flat = flatten(&self.params);
-        let text = serde_json::json!([self.stage, self.code_version, flat, inputs]).to_string();
+        let fields = (
+            &self.stage,
+            self.code_version,
+            self.flat_params(),
+            &self.inputs,
+        );
+        // Texts, numbers and maps of texts always make JSON.
+        let text = serde_json::to_string(&fields).unwrap_or_default();
         Key(hash_bytes(text.as_bytes()))
     }
 

@@ -140,7 +140,8 @@ mod tests {
                 rows.len(),
                 1,
                 (0..rows.len()).map(|row| row as f32).collect(),
-            ),
+            )
+            .into(),
             shape: Shape::vector(1),
             y: rows.iter().map(|row| row.1).collect(),
             speakers: rows.iter().map(|row| row.2.to_owned()).collect(),

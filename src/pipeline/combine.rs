@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::evaluate::{self, ECE, Found, METRICS};
+use super::evaluate::{self, Found, METRICS};
+use super::figures::{self, ECE};
 use super::folds::Folds;
 use super::known::{ExperimentState, Known};
 use super::pipeline_run::PipelineRun;
@@ -263,8 +264,8 @@ fn found(
                 &utterance.source.emotion,
             )?);
         }
-        let scores = evaluate::score(&given.whole.labels, evaluate::pairs(&rows[first..]))?;
-        metrics.extend(evaluate::of_fold(experiment, fold.index, NO_SEED, &scores));
+        let scores = figures::score(&given.whole.labels, figures::pairs(&rows[first..]))?;
+        metrics.extend(figures::of_fold(experiment, fold.index, NO_SEED, &scores));
         let count = |role: Role| {
             fold.roles
                 .iter()

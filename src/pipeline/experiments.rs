@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::augment;
 use super::combine;
@@ -67,17 +69,19 @@ fn train_nodes<'n>(
         .chain([split])
         .map(String::from)
         .collect();
+    let model = Arc::new(experiment.model_key());
     let node = |fold: Option<(&'n Fold, String)>, id: TaskId<'n>, seed: u64| {
         let folded = fold.as_ref().map(|(fold, _)| *fold);
+        let (of_settings, of_task) = (Arc::clone(&model), Arc::clone(&model));
         let settings = move || {
             folded
-                .map(|fold| train_settings(run, experiment, fold, seed))
+                .map(|fold| train_settings(run, experiment, &of_settings, fold, seed))
                 .transpose()
         };
         let task = move |inputs: &Upstream| {
             let (fold, fingerprint) = (fold.as_ref())
                 .ok_or_else(|| Error::internal("a training was begun without folds"))?;
-            train_task(run, known, one, (fold, fingerprint, seed), inputs)
+            train_task(run, known, one, &of_task, (fold, fingerprint, seed), inputs)
         };
         let mut node = Node::new(id, after.clone(), settings, task);
         // A plan names the split first: of what it has not drawn, folds are unknown.
@@ -111,6 +115,7 @@ fn train_nodes<'n>(
 fn train_settings(
     run: &PipelineRun,
     experiment: &Experiment,
+    model: &Map<String, Value>,
     fold: &Fold,
     seed: u64,
 ) -> Result<Identity> {
@@ -126,7 +131,7 @@ fn train_settings(
         /// What a saved model says of itself is a part of the output.
         model_schema_version: u32,
         #[serde(flatten)]
-        model: serde_json::Map<String, serde_json::Value>,
+        model: &'k Map<String, Value>,
         /// Version of what the card of a transductive model says.
         #[serde(skip_serializing_if = "Option::is_none")]
         transductive_card: Option<u32>,
@@ -143,7 +148,7 @@ fn train_settings(
         fold_name: &fold.name,
         seed,
         model_schema_version: artifact::SCHEMA_VERSION,
-        model: experiment.model_key(),
+        model,
         transductive_card: experiment.is_transductive().then_some(1),
         encoder_card: experiment.inputs.set.is_of_encoder().then_some(1),
     };
@@ -171,13 +176,14 @@ fn train_task<'n>(
     run: &'n PipelineRun,
     known: &'n Known,
     one: &'n ExperimentState,
+    model: &Map<String, Value>,
     (fold, fingerprint, seed): (&'n Fold, &str, u64),
     inputs: &Upstream,
 ) -> Result<Task<'n>> {
     let (experiment, data) = (one.experiment, known.inputs()?);
     let (hash, features) = features_of(experiment, inputs)?;
     let augmented = copies_of(experiment, !experiment.augment.is_empty(), inputs)?;
-    let mut identity = train_settings(run, experiment, fold, seed)?;
+    let mut identity = train_settings(run, experiment, model, fold, seed)?;
     identity.inputs = BTreeMap::from([
         ("features".to_owned(), hash),
         ("fold".to_owned(), fingerprint.to_owned()),

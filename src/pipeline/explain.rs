@@ -20,7 +20,7 @@ use crate::model::artifact::{self, ModelInfo};
 use crate::orchestrator::{
     Context, Failure, Finished, Identity, Interpreter, Node, Outputs, Task, Upstream,
 };
-use crate::split::{Dataset, Matrix, Parts, Variants};
+use crate::split::{Dataset, Parts, RowView, Variants};
 use crate::transform::{Inputs, Scaler, finish_row};
 
 /// The explanation within the task's folder.
@@ -249,7 +249,7 @@ fn explain(runs: &[(Job, &Finished)], run: &PipelineRun, context: &Context) -> R
         let check = || cancel.check();
         let lost = lost(
             model.as_mut(),
-            (test.x(), test.y()),
+            (&test.x().gather(), test.y()),
             data.labels.len(),
             [&groups, &features],
             (&neutral, &key),
@@ -275,17 +275,17 @@ fn explain(runs: &[(Job, &Finished)], run: &PipelineRun, context: &Context) -> R
 
 /// The value of each input that says nothing: the mean of the training part, which is 0 where
 /// inputs are scaled.
-fn neutral(info: &ModelInfo, train: &Matrix) -> Vec<f32> {
+fn neutral(info: &ModelInfo, train: &RowView) -> Vec<f32> {
     let mut means = vec![0.0f64; train.cols()];
     if info.scaler == Scaler::None {
-        for row in 0..train.rows() {
-            let mut values = train.row(row).to_vec();
+        train.each_row(|row| {
+            let mut values = row.to_vec();
             finish_row(&mut values, &info.inputs);
             means
                 .iter_mut()
                 .zip(values)
                 .for_each(|(mean, value)| *mean += f64::from(value) / train.rows() as f64);
-        }
+        });
     }
     means.into_iter().map(|mean| mean as f32).collect()
 }

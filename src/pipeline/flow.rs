@@ -265,6 +265,9 @@ impl<'r, 'a> Flow<'r, 'a> {
             false => group.is_due(run.options.until),
         };
         for group in ORDER.iter().filter(is_due) {
+            if group.stage > Stage::Explain {
+                run.tables.release();
+            }
             let errors = (group.before)(run, &mut self.known, &self.interpreter)?;
             self.fail(group, errors)?;
             let nodes = (group.nodes)(run, &self.known, &self.interpreter.outputs)?;
@@ -286,7 +289,6 @@ impl<'r, 'a> Flow<'r, 'a> {
         if run.is_plan() {
             return plan_publication(run, &self.known, &mut self.interpreter);
         }
-        run.tables.release();
         (self.publisher).finish(run, &self.known, &self.interpreter.outputs)?;
         match run.options.until > Stage::Audit {
             true => self.conclude(),

@@ -8,7 +8,7 @@ use crate::audio::augment::Variant;
 use crate::config::{Experiment, Pipeline};
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
-use crate::split::{Dataset, Fold, Matrix, Role, Variants};
+use crate::split::{Dataset, Fold, Matrix, Role, RowView, Variants};
 use crate::table;
 use crate::transform::{
     Inputs, ScalerKind, columns_in_order, fit_length, pool, rearrange, standardise_speaker,
@@ -284,17 +284,12 @@ impl Rows {
             })?;
             index.push(row);
         }
-        let is_whole = index.len() == self.ids.len();
         let y = utterances
             .iter()
             .map(|u| labels.binary_search(&u.source.emotion));
         Ok(Dataset {
             ids: utterances.iter().map(|u| u.source.id.clone()).collect(),
-            x: if is_whole {
-                self.x.clone()
-            } else {
-                self.x.select(&index)
-            },
+            x: RowView::from(self.x.clone()).select(&index),
             shape,
             y: y.collect::<Result<_, _>>()
                 .map_err(|_| Error::internal("a label got lost between two tables"))?,

@@ -198,7 +198,7 @@ mod tests {
         Dataset {
             ids: (0..x.len()).map(|i| format!("u{i}")).collect(),
             labels: CLASSES.map(str::to_owned).to_vec(),
-            x: Matrix::new(x.len(), 1, x),
+            x: Matrix::new(x.len(), 1, x).into(),
             shape: Shape::vector(1),
             y,
             speakers,
@@ -234,7 +234,7 @@ mod tests {
         let test = Parts::of(data, &roles())
             .test
             .map_rows(|row| scaler.apply_row(row));
-        let probabilities = model.probabilities(test.x()).unwrap();
+        let probabilities = model.probabilities(&test.x().gather()).unwrap();
         let row = |((id, &truth), p): ((&String, &usize), &[f32])| PredictionRow {
             experiment: "e".into(),
             protocol: "p".into(),

@@ -15,6 +15,7 @@ use super::imported;
 use super::ingest::{Ingested, LISTING, UTTERANCES};
 use super::known::{ExperimentState, Known, PipelineInputs};
 use super::label_warnings::Doubts;
+use super::overviews;
 use super::pipeline_run::{Options, PipelineRun};
 use super::plan;
 use super::pools;
@@ -29,11 +30,11 @@ use crate::config::{Experiment, Pipeline};
 use crate::corpus::{Source, Utterance};
 use crate::encoder::{self, Heard};
 use crate::error::{Error, Result};
-use crate::evaluation::{Answered, Overview, Pair, Row, overview, pairs};
-use crate::features::{FeatureSet, groups};
+use crate::evaluation::{Answered, Pair, pairs};
+use crate::features::FeatureSet;
 use crate::files::{Inventory, from_json, hash_bytes, private_folder, relative, sweep};
 use crate::orchestrator::{
-    Context, Finished, Identity, Interpreter, Lock, Node, Observer, Outputs, Task, Upstream,
+    Context, Identity, Interpreter, Lock, Node, Observer, Outputs, Task, Upstream,
 };
 use crate::report::{
     self, CorpusSection, ExperimentSection, PipelineReport, RunPage, StepSection, TestedUtterance,
@@ -560,7 +561,7 @@ fn report_task<'n>(run: &'n PipelineRun, known: &'n Known, inputs: &Upstream) ->
             known.steps.clone(),
         );
         report.comparisons = comparisons(&report.experiments, Unit::of(run.pipeline))?;
-        report.overviews = overviews(&data.extracted, &data.utterances)?;
+        report.overviews = overviews::overviews(&data.extracted, &data.utterances)?;
         report.imports = (data.extracted.iter())
             .filter(|(set, _)| set.is_imported())
             .map(|(_, finished)| imported::summary(finished))
@@ -569,54 +570,4 @@ fn report_task<'n>(run: &'n PipelineRun, known: &'n Known, inputs: &Upstream) ->
         report::write(&report, context.folder).map(drop)
     };
     Ok(Task::new(TaskId::Report, identity, action))
-}
-
-/// Looks at each set that has one row an utterance.
-fn overviews(
-    extracted: &[(FeatureSet, Finished)],
-    utterances: &[Utterance],
-) -> Result<Vec<Overview>> {
-    let by_id: HashMap<&str, &Utterance> = utterances
-        .iter()
-        .map(|u| (u.source.id.as_str(), u))
-        .collect();
-    let tables = extracted.iter().filter(|(set, _)| set.has_columns());
-    tables
-        .map(|(set, finished)| overview_of(*set, &finished.folder, &by_id))
-        .collect()
-}
-
-fn overview_of(
-    set: FeatureSet,
-    folder: &Path,
-    by_id: &HashMap<&str, &Utterance>,
-) -> Result<Overview> {
-    let (table, _) = table::features::read_parts(folder)?;
-    let groups = groups(&table.columns);
-    let group_of = |column: usize| {
-        groups
-            .iter()
-            .find(|(_, columns)| columns.contains(&column))
-            .map(|(name, _)| name.clone())
-    };
-    let columns: Vec<(String, String)> = table
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(c, name)| (name.clone(), group_of(c).unwrap_or_default()))
-        .collect();
-    let rows: Vec<Row> = table
-        .ids
-        .iter()
-        .enumerate()
-        .filter_map(|(i, id)| {
-            let source = &by_id.get(id.as_str())?.source;
-            Some(Row {
-                class: &source.emotion,
-                speaker: &source.speaker,
-                values: table.row(i),
-            })
-        })
-        .collect();
-    Ok(overview(set.name(), &columns, &rows))
 }

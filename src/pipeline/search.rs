@@ -157,7 +157,9 @@ fn judge(
                 distances: shared,
                 ..FitContext::new(context.cancel)
             };
-            settings.fit(fitted, context)?.classes(judged.x())?
+            settings
+                .fit(fitted, context)?
+                .classes(&judged.x().gather())?
         }
         None => {
             let experiment = &Experiment {
@@ -175,7 +177,7 @@ fn judge(
             let probabilities = network
                 .weights
                 .classifier(spec)?
-                .probabilities(judged.x())?;
+                .probabilities(&judged.x().gather())?;
             probabilities.chunks(n_classes).map(argmax).collect()
         }
     };

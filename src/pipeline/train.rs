@@ -22,7 +22,7 @@ use crate::orchestrator::{Context, Finished};
 use crate::report::FoldSection;
 use crate::split::{Dataset, Fold, Part, Parts, Role, Testing, Training};
 use crate::table::{self, predictions::PredictionRow};
-use crate::transform::{self, Scaler, finish_row};
+use crate::transform::{self, Inputs, Scaler, ScalerKind, finish_row};
 
 /// Predictions on the test part within the task's folder.
 pub(super) const PREDICTIONS: &str = "predictions.parquet";
@@ -30,6 +30,9 @@ pub(super) const PREDICTIONS: &str = "predictions.parquet";
 pub(super) const FOLD: &str = "fold.json";
 /// The saved model.
 pub(super) const MODEL: &str = "model";
+
+/// Rows that are predicted at a time.
+const BLOCK: usize = 1024;
 
 /// What is known of a network that was trained on an old processor.
 const NOT_FUSED: &str = "trained on a processor without fused multiply-add (AVX2 and FMA): the weights differ from those of other processors by \
@@ -88,10 +91,10 @@ pub(super) fn fingerprint(fold: &Fold, labels: &str) -> String {
     hash_bytes(text.as_bytes())
 }
 
-/// About how many bytes a training needs at most: the table, which trainings share, what is made of
-/// it for speakers or changed copies, its scaled parts, and what the model adds.
+/// About how many bytes a training needs at most: the table, which trainings share; a copy of it
+/// where speakers are scaled, the validation part, or a search; changed copies as they are read and
+/// behind the training rows; and what the model adds.
 pub(super) fn memory(job: &Job) -> u64 {
-    const COPIES: u64 = 3;
     /// Of a large encoder.
     const MOST_STATES: u64 = 34;
     let copies = job.experiment.augment.kinds().len() as u64;
@@ -101,13 +104,17 @@ pub(super) fn memory(job: &Job) -> u64 {
         Some(transform::Layer::Weighted) => MOST_STATES,
         _ => 1,
     };
-    let (rows, columns) = (
-        job.utterances.len() as u64 * (1 + copies),
-        shape.size() as u64 * states,
-    );
-    let table = COPIES * rows * columns * size_of::<f32>() as u64;
+    let columns = shape.size() as u64 * states;
+    let utterances = job.utterances.len() as u64;
+    let rows = utterances * (1 + copies);
+    let table = utterances * columns * size_of::<f32>() as u64;
+    let tables = 1
+        + u64::from(inputs.scaler == ScalerKind::PerSpeaker)
+        + u64::from(job.experiment.search.is_some())
+        + if copies > 0 { 2 * copies + 1 } else { 0 };
+    let validation = job.experiment.validation.unwrap_or_default() * table as f64;
     let model = match job.experiment.model.classical() {
-        Some(settings) => settings.memory(rows, table),
+        Some(settings) => settings.memory(rows, table * (1 + copies)),
         // About a thousand channels and their gradients for each step of each sample of a batch (a
         // feature of a vector, a frame of a sequence), and the weights with their moments.
         None if job.experiment.has_epochs() => {
@@ -116,7 +123,7 @@ pub(super) fn memory(job: &Job) -> u64 {
         }
         None => 0,
     };
-    table + model
+    table * tables + validation as u64 + model
 }
 
 /// Trains, saves the model and predicts the test part.
@@ -138,15 +145,13 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     let data = rows.dataset(job.utterances, job.experiment)?;
     let variants = variants(job)?;
     let unit = Unit::of(job.pipeline);
-    // The rows that are tested are copied once those that are trained on are gone.
-    let roles = |is_tested: bool| -> Vec<Option<Role>> {
-        let keeps = |role: &Role| (*role == Role::Test) == is_tested;
-        let roles = job.fold.roles.iter();
-        roles.map(|role| role.filter(keeps)).collect()
-    };
-    let parts = Parts::with_variants(&data, &roles(false), &variants)?;
-    let train = parts.train.keep_together(|id| unit.id(id));
-    let n_test = job.fold.count(Role::Test);
+    let Parts {
+        train,
+        validation,
+        test,
+    } = Parts::with_variants(&data, &job.fold.roles, &variants)?;
+    let train = train.keep_together(|id| unit.id(id));
+    let n_test = test.len();
     let mut warnings = check(&train, n_test, &data)?;
     let n_train = job.fold.count(Role::Train);
     let n_augmented = train.len() - n_train;
@@ -166,12 +171,10 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         trained.map(|(utterance, _)| utterance.duration_s).collect(),
     );
     let scaler = Scaler::fit(job.experiment.inputs.scaler, &train);
-    let scaled = |row: &mut [f32]| {
-        scaler.apply_row(row);
-        finish_row(row, &job.experiment.inputs);
-    };
-    let train = train.map_rows(scaled);
-    let validation = parts.validation.map(|part| part.map_rows(scaled));
+    let scaled = scaling(&scaler, &job.experiment.inputs);
+    let train = train.rewritten(scaled.clone());
+    // Read once in each epoch.
+    let validation = validation.map(|part| part.map_rows(scaled));
     let calibration = match job.experiment.model.calibration() {
         Some(words) => Some(calibrate::choose(
             job.experiment,
@@ -215,7 +218,6 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
         weights: fitted.weights,
     };
     model::artifact::save(&context.folder.join(MODEL), &saved)?;
-    let test = Parts::of(&data, &roles(true)).test;
     let copies = test.copies(&tested_copies(job, None)?)?;
     let without = copies
         .iter()
@@ -257,6 +259,15 @@ pub(super) fn train(job: &Job, context: &Context) -> Result<()> {
     write_atomically(&context.folder.join(FOLD), &to_json(&file)?)
 }
 
+/// What is done to each row before a model sees it.
+fn scaling(scaler: &Scaler, inputs: &Inputs) -> impl Fn(&mut [f32]) + Clone + use<> {
+    let (scaler, inputs) = (scaler.clone(), *inputs);
+    move |row| {
+        scaler.apply_row(row);
+        finish_row(row, &inputs);
+    }
+}
+
 /// The predictions of a saved model on test rows before scaling, and in how many of them the
 /// probabilities of a support vector machine named another class than its decision function. Of a
 /// row with copies, the mean over itself and them counts.
@@ -267,18 +278,23 @@ pub(super) fn predict(
     (test, copies): (Part<Testing>, &[Part<Testing>]),
 ) -> Result<(Vec<PredictionRow>, usize)> {
     let mut classifier = saved.classifier()?;
-    let mut probabilities = |part: &Part<Testing>| {
-        let scaled = part.clone().map_rows(|row: &mut [f32]| {
-            saved.info.scaler.apply_row(row);
-            finish_row(row, &saved.info.inputs);
-        });
-        match &saved.weights {
-            Weights::Classical(Classical::Svm(svm)) => {
-                let (probabilities, reconciled) = svm.judge(scaled.x())?;
-                Ok((probabilities.into_raw_vec_and_offset().0, reconciled))
+    let scaled = scaling(&saved.info.scaler, &saved.info.inputs);
+    let mut probabilities = |part: &Part<Testing>| -> Result<(Vec<f32>, usize)> {
+        let rows = part.x().clone().rewritten(scaled.clone());
+        let (mut found, mut reconciled) = (Vec::new(), 0);
+        for first in (0..rows.rows()).step_by(BLOCK) {
+            let block: Vec<usize> = (first..rows.rows().min(first + BLOCK)).collect();
+            let block = rows.select(&block).gather();
+            match &saved.weights {
+                Weights::Classical(Classical::Svm(svm)) => {
+                    let (probabilities, changed) = svm.judge(&block)?;
+                    found.extend(probabilities);
+                    reconciled += changed;
+                }
+                _ => found.extend(classifier.probabilities(&block)?),
             }
-            _ => Ok((classifier.probabilities(scaled.x())?, 0)),
         }
+        Ok((found, reconciled))
     };
     let (own, reconciled) = probabilities(&test)?;
     let mut views: Vec<Vec<Vec<f32>>> = own

@@ -114,7 +114,7 @@ mod tests {
         let data = Dataset {
             ids: (0..n).map(|i| format!("u{i:02}")).collect(),
             labels: vec!["a".into(), "b".into()],
-            x: Matrix::new(n, 1, (0..n).map(|i| i as f32).collect()),
+            x: Matrix::new(n, 1, (0..n).map(|i| i as f32).collect()).into(),
             shape: Shape::vector(1),
             y: (0..n).map(|i| i % 2).collect(),
             speakers: (0..n).map(|i| format!("s{}", i / 5)).collect(),

@@ -3,6 +3,7 @@
 mod assign;
 mod groups;
 mod inner;
+mod matrix;
 mod part;
 mod protocol;
 mod requirement;
@@ -13,13 +14,14 @@ mod stratified;
 mod validation;
 
 #[cfg(test)]
+mod sharing_tests;
+#[cfg(test)]
 mod tests;
 
 pub use assign::{Assignment, Fold, Item, assign};
 pub use inner::Grouping;
-pub use part::{
-    Dataset, Matrix, Part, Parts, Role, Shape, Testing, Training, Validation, Variants,
-};
+pub use matrix::{Matrix, RowView, Shape};
+pub use part::{Dataset, Part, Parts, Role, Testing, Training, Validation, Variants};
 pub use protocol::Protocol;
 pub use requirement::{Requirement, Unmet};
 pub use sharing::{

@@ -3,103 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
+use super::matrix::{Matrix, RowView, Shape};
 use crate::error::{Error, Result};
-
-/// Row-major values `[rows, cols]`. Clones share them until one of the two is changed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Matrix {
-    rows: usize,
-    cols: usize,
-    values: Arc<Vec<f32>>,
-}
-
-impl Matrix {
-    /// Takes `rows * cols` values, row by row.
-    ///
-    /// # Panics
-    /// When the length does not fit: a defect of the caller, never of data.
-    pub fn new(rows: usize, cols: usize, values: Vec<f32>) -> Self {
-        assert_eq!(values.len(), rows * cols, "matrix of {rows} x {cols}");
-        Matrix {
-            rows,
-            cols,
-            values: Arc::new(values),
-        }
-    }
-
-    /// Number of rows (utterances).
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Number of columns (features).
-    pub fn cols(&self) -> usize {
-        self.cols
-    }
-
-    /// One row.
-    pub fn row(&self, i: usize) -> &[f32] {
-        &self.values[i * self.cols..(i + 1) * self.cols]
-    }
-
-    /// One row, to change.
-    pub fn row_mut(&mut self, i: usize) -> &mut [f32] {
-        let cols = self.cols;
-        &mut Arc::make_mut(&mut self.values)[i * cols..(i + 1) * cols]
-    }
-
-    /// All values, row by row.
-    pub fn values(&self) -> &[f32] {
-        &self.values
-    }
-
-    /// The rows named by `index`, in that order.
-    pub fn select(&self, index: &[usize]) -> Matrix {
-        let mut values = Vec::with_capacity(index.len() * self.cols);
-        for &i in index {
-            values.extend_from_slice(self.row(i));
-        }
-        Matrix::new(index.len(), self.cols, values)
-    }
-}
-
-/// How the values of a row are laid out: `length` steps of `channels` values each, step by step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shape {
-    /// Steps; of a vector of features as many as there are features.
-    pub length: usize,
-    /// Values of a step; of a vector of features one.
-    pub channels: usize,
-}
-
-impl Shape {
-    /// Of a vector of features.
-    pub fn vector(features: usize) -> Shape {
-        Shape {
-            length: features,
-            channels: 1,
-        }
-    }
-
-    /// Values of a row.
-    pub fn size(self) -> usize {
-        self.length * self.channels
-    }
-
-    /// Columns that are scaled each on its own: the features of a vector, the channels of a
-    /// sequence.
-    pub fn columns(self) -> usize {
-        if self.channels == 1 {
-            self.length
-        } else {
-            self.channels
-        }
-    }
-}
 
 /// All utterances of an experiment, in table order (sorted by id).
 #[derive(Debug, Clone)]
@@ -109,7 +15,7 @@ pub struct Dataset {
     /// Class names; `y` points into them.
     pub labels: Vec<String>,
     /// Features `[utterances, features]`.
-    pub x: Matrix,
+    pub x: RowView,
     /// How a row of `x` is laid out.
     pub shape: Shape,
     /// Class of each utterance.
@@ -169,7 +75,7 @@ pub struct Testing;
 pub struct Part<R> {
     ids: Vec<String>,
     speakers: Vec<String>,
-    x: Matrix,
+    x: RowView,
     shape: Shape,
     y: Vec<usize>,
     n_classes: usize,
@@ -206,8 +112,8 @@ impl<R> Part<R> {
         &self.speakers
     }
 
-    /// Features `[rows, features]`.
-    pub fn x(&self) -> &Matrix {
+    /// Features `[rows, features]`, which are shared with the table until they are rewritten.
+    pub fn x(&self) -> &RowView {
         &self.x
     }
 
@@ -236,11 +142,22 @@ impl<R> Part<R> {
         self.y.is_empty()
     }
 
-    /// The same rows with features rewritten row by row (scaling and the like); the role stays.
+    /// A copy of the rows in memory with features rewritten row by row (scaling and the like); the
+    /// role stays.
     pub fn map_rows(mut self, mut rewrite: impl FnMut(&mut [f32])) -> Self {
-        for i in 0..self.x.rows() {
-            rewrite(self.x.row_mut(i));
+        let mut x = self.x.gather();
+        drop(self.x);
+        for i in 0..x.rows() {
+            rewrite(x.row_mut(i));
         }
+        self.x = x.into();
+        self
+    }
+
+    /// The same, row by row whenever they are read: slower for those who read them often, and
+    /// without a copy.
+    pub fn rewritten(mut self, rewrite: impl Fn(&mut [f32]) + Send + Sync + 'static) -> Self {
+        self.x = self.x.rewritten(rewrite);
         self
     }
 }
@@ -352,27 +269,30 @@ impl Part<Training> {
     /// Appends the copies of the utterances that are in it by now, kind by kind.
     fn append(&mut self, variants: &Variants) -> Result<()> {
         let utterances = self.len();
+        let mut copies: Vec<&[f32]> = Vec::new();
         for (kind, rows) in &variants.0 {
             for i in 0..utterances {
                 let Some(row) = rows.get(&self.ids[i]) else {
                     continue;
                 };
-                if row.len() != self.x.cols {
+                if row.len() != self.x.cols() {
                     return Err(Error::internal(format!(
                         "a copy of `{}` has {} values, not {}",
                         self.ids[i],
                         row.len(),
-                        self.x.cols
+                        self.x.cols()
                     )));
                 }
                 self.ids.push(format!("{}#{kind}", self.ids[i]));
-                Arc::make_mut(&mut self.x.values).extend_from_slice(row);
-                self.x.rows += 1;
+                copies.push(row);
                 self.y.push(self.y[i]);
                 self.origins.push(i);
                 self.units.push(self.units[i]);
                 self.speakers.push(self.speakers[i].clone());
             }
+        }
+        if !copies.is_empty() {
+            self.x = self.x.followed_by(&copies).into();
         }
         Ok(())
     }
@@ -392,12 +312,12 @@ impl Part<Testing> {
                 .enumerate()
                 .filter_map(|(i, id)| Some((i, rows.get(id)?)))
                 .collect();
-            if let Some((i, row)) = there.iter().find(|(_, row)| row.len() != self.x.cols) {
+            if let Some((i, row)) = there.iter().find(|(_, row)| row.len() != self.x.cols()) {
                 return Err(Error::internal(format!(
                     "a copy of `{}` has {} values, not {}",
                     self.ids[*i],
                     row.len(),
-                    self.x.cols
+                    self.x.cols()
                 )));
             }
             Ok(Part {
@@ -408,12 +328,13 @@ impl Part<Testing> {
                     .collect(),
                 x: Matrix::new(
                     there.len(),
-                    self.x.cols,
+                    self.x.cols(),
                     there
                         .iter()
                         .flat_map(|(_, row)| row.iter().copied())
                         .collect(),
-                ),
+                )
+                .into(),
                 shape: self.shape,
                 y: there.iter().map(|(i, _)| self.y[*i]).collect(),
                 n_classes: self.n_classes,
@@ -470,7 +391,7 @@ mod tests {
         Dataset {
             ids: (0..n).map(|i| format!("u{i}")).collect(),
             labels: vec!["a".into(), "b".into()],
-            x: Matrix::new(n, 2, (0..2 * n).map(|v| v as f32).collect()),
+            x: Matrix::new(n, 2, (0..2 * n).map(|v| v as f32).collect()).into(),
             shape: Shape::vector(2),
             y: (0..n).map(|i| i % 2).collect(),
             speakers: vec!["s".into(); n],
@@ -529,7 +450,7 @@ mod tests {
                         i as f32,
                     ]
                 });
-                assert_eq!(parts.train.x().row(row), value, "{id}");
+                assert_eq!(*parts.train.x().row(row), value, "{id}");
             }
         }
     }
@@ -549,14 +470,14 @@ mod tests {
         let copies = Parts::of(&data, &roles).test.copies(&variants).unwrap();
         assert_eq!(copies.len(), 5);
         assert_eq!(
-            (copies[1].ids(), copies[1].x().values()),
+            (copies[1].ids(), copies[1].x().gather().values()),
             (
                 ["u1", "u3"].map(str::to_owned).as_slice(),
                 [2000.0, 1.0, 2000.0, 3.0].as_slice()
             )
         );
         assert_eq!(
-            (copies[4].ids(), copies[4].x().values()),
+            (copies[4].ids(), copies[4].x().gather().values()),
             (["u3".to_owned()].as_slice(), [7.0, 8.0].as_slice())
         );
         variants.add("wide", [("u1".to_owned(), vec![0.0; 3])]);

@@ -1,10 +1,10 @@
 //! The `features` table: one row of 32-bit floats per utterance.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use arrow::datatypes::Float32Type;
 
-use super::file::{self, Batches, Columns, Keys, Loaded, Meta, Parts, Shape, Table};
+use super::file::{self, Batches, Columns, Keys, Meta, Parts, Shape, Table};
 use crate::error::{Error, Result};
 
 pub(super) const TABLE: Table = Table {
@@ -153,12 +153,15 @@ impl Writer {
     }
 }
 
+/// Columns that are decoded at a time, so that pages of a wide table take little memory beside it.
+const COLUMNS: usize = 256;
+
 /// Reads the table with its meta, in file order.
 ///
 /// # Errors
 /// `Missing` where there is no file; `Data` where it is damaged or another table.
 pub fn read(path: &Path) -> Result<(FeatureTable, Meta)> {
-    gather(Batches::open(path, &TABLE)?)
+    gather([Ok(path.to_owned())])
 }
 
 /// Reads a table that [`Writer`] wrote into `folder`, in its row order, with the meta of its first
@@ -167,31 +170,54 @@ pub fn read(path: &Path) -> Result<(FeatureTable, Meta)> {
 /// # Errors
 /// As [`read`].
 pub fn read_parts(folder: &Path) -> Result<(FeatureTable, Meta)> {
-    gather(file::read_parts(folder, &TABLE))
+    gather(file::part_paths(folder, TABLE.name, &TABLE))
 }
 
-fn gather(batches: impl Iterator<Item = Result<Loaded>>) -> Result<(FeatureTable, Meta)> {
+fn gather(files: impl IntoIterator<Item = Result<PathBuf>>) -> Result<(FeatureTable, Meta)> {
     let (mut table, mut meta) = (FeatureTable::default(), None);
-    for batch in batches {
-        let batch = batch?;
+    for path in files {
+        let path = path?;
+        let readers = Batches::by_columns(&path, &TABLE, COLUMNS)?;
+        let names = |batches: &Batches| -> Vec<String> {
+            let is_feature = |name: &String| name != "utterance_id" && name != "content_hash";
+            batches.names().into_iter().filter(is_feature).collect()
+        };
+        let columns: Vec<String> = readers.iter().flat_map(names).collect();
         if meta.is_none() {
-            table.columns = batch
-                .names()
-                .into_iter()
-                .filter(|name| name != "utterance_id" && name != "content_hash")
-                .collect();
+            table.columns = columns;
+        } else if table.columns != columns {
+            let error = Error::data(format!(
+                "{} has other columns than the parts before it",
+                path.display()
+            ));
+            return Err(error.hint("delete all parts and run the command that makes them again"));
         }
-        let (first, width) = (table.ids.len(), table.columns.len());
-        let (ids, hashes) = (batch.texts("utterance_id")?, batch.texts("content_hash")?);
-        table.ids.extend(ids.map(str::to_owned));
-        table.content_hashes.extend(hashes.map(str::to_owned));
-        table.values.resize(table.ids.len() * width, 0.0);
-        for (c, name) in table.columns.iter().enumerate() {
-            for (row, value) in batch.numbers::<Float32Type>(name)?.iter().enumerate() {
-                table.values[(first + row) * width + c] = *value;
+        let (start, width) = (table.ids.len(), table.columns.len());
+        let mut column = 0;
+        for (reader, batches) in readers.into_iter().enumerate() {
+            let (names, mut first) = (names(&batches), start);
+            for batch in batches {
+                let batch = batch?;
+                // The first columns are those of the ids.
+                if reader == 0 {
+                    let ids = batch.texts("utterance_id")?;
+                    let hashes = batch.texts("content_hash")?;
+                    table.ids.extend(ids.map(str::to_owned));
+                    table.content_hashes.extend(hashes.map(str::to_owned));
+                    table.values.resize(table.ids.len() * width, 0.0);
+                }
+                for (c, name) in (column..).zip(&names) {
+                    let rows = table.values.get_mut(first * width..).unwrap_or_default();
+                    let rows = rows.chunks_exact_mut(width.max(1));
+                    for (row, value) in rows.zip(batch.numbers::<Float32Type>(name)?) {
+                        row[c] = *value;
+                    }
+                }
+                first += batch.rows();
+                meta.get_or_insert(batch.meta);
             }
+            column += names.len();
         }
-        meta.get_or_insert(batch.meta);
     }
     Ok((table, meta.unwrap_or_default()))
 }

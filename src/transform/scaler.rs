@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::inputs::ScalerKind;
+use crate::linalg::dispatch::vectorised;
 use crate::split::{Part, Training};
 
 /// A fitted scaler, as models keep it.
@@ -31,10 +32,8 @@ impl Scaler {
             // What is done to speakers was done to the whole table before: see
             // [`super::standardise_speakers`].
             ScalerKind::Standard | ScalerKind::PerSpeaker => {
-                let (mean, sd) = moments(
-                    (0..train.x().rows()).map(|row| train.x().row(row)),
-                    train.shape().columns(),
-                );
+                let (mean, sd) =
+                    moments(|visit| train.x().each_row(visit), train.shape().columns());
                 Scaler::Standard { mean, sd }
             }
         }
@@ -93,40 +92,61 @@ pub(super) fn scale(row: &mut [f32], mean: &[f32], sd: &[f32]) {
         row.len().is_multiple_of(mean.len()),
         "a row of steps as wide as the scaler"
     );
-    for step in row.chunks_exact_mut(mean.len()) {
-        for ((x, mean), sd) in step.iter_mut().zip(mean).zip(sd) {
-            *x = (*x - mean) / sd;
+    scale_steps(row, mean, sd);
+}
+
+vectorised! {
+    fn scale_steps(row: &mut [f32], mean: &[f32], sd: &[f32]) {
+        for step in row.chunks_exact_mut(mean.len()) {
+            for ((x, mean), sd) in step.iter_mut().zip(mean).zip(sd) {
+                *x = (*x - mean) / sd;
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// Adds the finite values of a row to the sums of their columns.
+    fn add_values(row: &[f32], sums: &mut [f64], counts: &mut [u64]) {
+        for step in row.chunks_exact(sums.len()) {
+            for ((value, sum), count) in step.iter().zip(&mut *sums).zip(&mut *counts) {
+                let is_finite = value.is_finite();
+                // Adding 0 changes no sum: the first term is added to 0.0.
+                *sum += if is_finite { f64::from(*value) } else { 0.0 };
+                *count += u64::from(is_finite);
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// Adds the squared distances of the finite values of a row from the means of their columns.
+    fn add_squares(row: &[f32], means: &[f64], squares: &mut [f64]) {
+        for step in row.chunks_exact(means.len()) {
+            for ((value, mean), square) in step.iter().zip(means).zip(&mut *squares) {
+                let distance = f64::from(*value) - mean;
+                *square += if value.is_finite() { distance * distance } else { 0.0 };
+            }
         }
     }
 }
 
 /// Mean and population standard deviation of the finite values of each column; 1 for the deviation
-/// of a constant one. Rows hold one or more steps of `columns` values.
-pub(super) fn moments<'r>(
-    rows: impl Iterator<Item = &'r [f32]> + Clone,
+/// of a constant one. `each_row` visits rows of one or more steps of `columns` values.
+pub(super) fn moments(
+    each_row: impl Fn(&mut dyn FnMut(&[f32])),
     columns: usize,
 ) -> (Vec<f32>, Vec<f32>) {
-    let each = |add: &mut dyn FnMut(usize, f64)| {
-        for step in rows.clone().flat_map(|row| row.chunks_exact(columns)) {
-            step.iter()
-                .enumerate()
-                .filter(|(_, v)| v.is_finite())
-                .for_each(|(c, v)| add(c, f64::from(*v)));
-        }
-    };
     let (mut count, mut mean, mut square) = (
         vec![0u64; columns],
         vec![0.0f64; columns],
         vec![0.0f64; columns],
     );
-    each(&mut |c, v| {
-        count[c] += 1;
-        mean[c] += v;
-    });
+    each_row(&mut |row| add_values(row, &mut mean, &mut count));
     mean.iter_mut()
         .zip(&count)
         .for_each(|(sum, n)| *sum /= (*n).max(1) as f64);
-    each(&mut |c, v| square[c] += (v - mean[c]).powi(2));
+    each_row(&mut |row| add_squares(row, &mean, &mut square));
     let sd = |(square, n): (&f64, &u64)| {
         let sd = (square / (*n).max(1) as f64).sqrt() as f32;
         // Below this a division would overflow: such a column is constant for all that a model can
@@ -149,7 +169,7 @@ mod tests {
         let data = Dataset {
             ids: (0..n).map(|i| format!("u{i}")).collect(),
             labels: vec!["a".into()],
-            x: Matrix::new(n, rows[0].len(), rows.concat()),
+            x: Matrix::new(n, rows[0].len(), rows.concat()).into(),
             shape: Shape::vector(rows[0].len()),
             y: vec![0; n],
             speakers: vec!["s".into(); n],

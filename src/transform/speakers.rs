@@ -24,19 +24,20 @@ pub fn standardise_pools(data: &mut Dataset, pools: &[Option<usize>]) {
             clips.entry((speaker, *pool)).or_default().push(row);
         }
     }
+    let mut x = data.x.gather();
     for rows in clips.values() {
-        let (mean, sd) = moments(
-            rows.iter().map(|row| data.x.row(*row)),
-            data.shape.columns(),
-        );
+        let each_row =
+            |visit: &mut dyn FnMut(&[f32])| rows.iter().for_each(|row| visit(x.row(*row)));
+        let (mean, sd) = moments(each_row, data.shape.columns());
         rows.iter()
-            .for_each(|row| scale(data.x.row_mut(*row), &mean, &sd));
+            .for_each(|row| scale(x.row_mut(*row), &mean, &sd));
     }
+    data.x = x.into();
 }
 
 /// The same for the clips of one speaker, of rows that are made of steps of `columns` values.
 pub fn standardise_speaker(clips: &mut [Vec<f32>], columns: usize) {
-    let (mean, sd) = moments(clips.iter().map(Vec::as_slice), columns);
+    let (mean, sd) = moments(|visit| clips.iter().for_each(|row| visit(row)), columns);
     clips.iter_mut().for_each(|row| scale(row, &mean, &sd));
 }
 
@@ -49,7 +50,7 @@ mod tests {
         Dataset {
             ids: (0..rows.len()).map(|i| format!("u{i}")).collect(),
             labels: vec!["a".into()],
-            x: Matrix::new(rows.len(), shape.size(), rows.concat()),
+            x: Matrix::new(rows.len(), shape.size(), rows.concat()).into(),
             shape,
             y: vec![0; rows.len()],
             speakers: speakers.iter().map(|s| (*s).to_owned()).collect(),
@@ -61,7 +62,10 @@ mod tests {
         let rows: [&[f32]; 4] = [&[1.0, 7.0], &[100.0, 0.0], &[3.0, 7.0], &[300.0, 4.0]];
         let mut data = dataset(Shape::vector(2), &rows, &["a", "b", "a", "b"]);
         standardise_speakers(&mut data);
-        assert_eq!(data.x.values(), [-1.0, 0.0, -1.0, -1.0, 1.0, 0.0, 1.0, 1.0]);
+        assert_eq!(
+            data.x.gather().values(),
+            [-1.0, 0.0, -1.0, -1.0, 1.0, 0.0, 1.0, 1.0]
+        );
     }
 
     #[test]
@@ -69,7 +73,7 @@ mod tests {
         let rows: [&[f32]; 5] = [&[1.0], &[3.0], &[100.0], &[300.0], &[7.0]];
         let mut data = dataset(Shape::vector(1), &rows, &["a"; 5]);
         standardise_pools(&mut data, &[Some(0), Some(0), Some(1), Some(1), None]);
-        assert_eq!(data.x.values(), [-1.0, 1.0, -1.0, 1.0, 7.0]);
+        assert_eq!(data.x.gather().values(), [-1.0, 1.0, -1.0, 1.0, 7.0]);
     }
 
     #[test]
@@ -84,7 +88,7 @@ mod tests {
         standardise_speakers(&mut one);
         standardise_speakers(&mut other);
         assert_eq!(
-            (one.x.values(), other.x.values()),
+            (one.x.gather().values(), other.x.gather().values()),
             ([0.0; 4].as_slice(), [0.0; 4].as_slice())
         );
     }

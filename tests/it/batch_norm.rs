@@ -50,7 +50,8 @@ fn parts(rows: usize) -> Option<Parts> {
                 .iter()
                 .flat_map(|(row, _)| columns.iter().map(|column| column[*row]))
                 .collect(),
-        ),
+        )
+        .into(),
         shape: Shape::vector(FEATURES),
         y: chosen.iter().map(|(_, class)| *class).collect(),
         speakers: vec![String::from("any"); rows],
@@ -120,7 +121,7 @@ fn truth(spec: &NetSpec, parts: &Parts, params: &Params) -> Running {
     let mut engine = Engine::new(&layers, FEATURES, rows).expect("an engine");
     let targets = vec![0.25; rows * LETTERS.len()];
     let batch = Batch {
-        x: parts.train.x().values(),
+        x: parts.train.x().gather().values(),
         targets: &targets,
         weights: None,
     };

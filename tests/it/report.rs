@@ -10,7 +10,7 @@ use std::path::Path;
 
 use ser::report::{PipelineReport, write, write_index};
 
-#[path = "../../src/report/fixture.rs"]
+#[path = "../../src/report/fixture/mod.rs"]
 #[expect(dead_code, reason = "the module's own tests use the rest of it")]
 pub mod fixture;
 

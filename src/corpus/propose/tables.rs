@@ -350,5 +350,8 @@ pub(super) fn column(folder: &Folder, name: &str) -> Result<BTreeMap<String, Str
 }
 
 #[cfg(test)]
+#[path = "release_tests.rs"]
+mod release_tests;
+#[cfg(test)]
 #[path = "tables_tests.rs"]
 mod tests;

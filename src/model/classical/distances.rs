@@ -125,13 +125,14 @@ impl PairwiseDistances {
     /// A data error for features that are not finite, interrupted when `cancel` asks for it.
     pub fn of(kernel: Kernel, train: &Part<Training>, cancel: &Cancel) -> Result<Self> {
         finite(train.x())?;
+        let x = &train.x().gather();
         let measure = if kernel == Kernel::Linear {
             Measure::Product
         } else {
             Measure::SquaredDistance
         };
         let mut values = Vec::with_capacity(train.len() * train.len());
-        each_row(measure, train.x(), train.x(), |_, row| {
+        each_row(measure, x, x, |_, row| {
             cancel.check()?;
             values.extend(row.iter().map(|&v| v as f32));
             Ok(())
@@ -140,7 +141,7 @@ impl PairwiseDistances {
             kernel,
             rows: train.len(),
             values,
-            scale: scale_gamma(train.x()),
+            scale: scale_gamma(x),
         })
     }
 
@@ -179,7 +180,8 @@ mod tests {
     #[test]
     fn all_pairs_are_measured() {
         let a = test_data::parts(&[0; 300], 0, 1, 7).train;
-        let b = a.x().select(&[5, 0, 299]);
+        let a = a.x().gather();
+        let b = a.select(&[5, 0, 299]);
         for measure in [Measure::Product, Measure::SquaredDistance] {
             let mut seen = 0;
             let visit = |i: usize, row: &[f64]| {
@@ -187,7 +189,6 @@ mod tests {
                 seen += 1;
                 for (j, &value) in row.iter().enumerate() {
                     let pairs = a
-                        .x()
                         .row(i)
                         .iter()
                         .zip(b.row(j))
@@ -204,7 +205,7 @@ mod tests {
                 }
                 Ok(())
             };
-            each_row(measure, a.x(), &b, visit).expect("visited");
+            each_row(measure, &a, &b, visit).expect("visited");
             assert_eq!(seen, 300);
         }
     }

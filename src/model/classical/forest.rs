@@ -94,7 +94,7 @@ impl Settings for ForestSettings {
 
     /// Ranks, and nodes of about as many leaves as there are rows in each tree.
     fn memory(&self, rows: u64, table: u64) -> u64 {
-        table + self.trees as u64 * rows * 2 * size_of::<Node>() as u64
+        3 * table + self.trees as u64 * rows * 2 * size_of::<Node>() as u64
     }
 
     fn check(&self) -> Result<()> {
@@ -139,7 +139,7 @@ impl<'a> Fit<&'a Part<Training>, ArrayView1<'a, usize>, FitError>
         let y = set.targets.to_vec();
         finite(x)?;
         present(&y, n_classes)?;
-        let ranked = Ranked::of(x);
+        let ranked = Ranked::of(&x.gather());
         let mut forest = Forest {
             n_classes,
             n_features: x.cols(),
@@ -410,7 +410,9 @@ mod tests {
     fn classes_absent_from_training_get_nothing() {
         let parts = parts(&[0, 2, 0, 2, 0, 2], 2, 4, 3);
         let mut model = fit(&SETTINGS, &parts.train, 0);
-        let p = model.probabilities(parts.train.x()).expect("probabilities");
+        let p = model
+            .probabilities(&parts.train.x().gather())
+            .expect("probabilities");
         assert!(p.chunks(4).all(|row| row[1] == 0.0
             && row[3] == 0.0
             && (row.iter().sum::<f32>() - 1.0).abs() < 1e-5));

@@ -114,7 +114,7 @@ impl<'a> Fit<&'a Part<Training>, ArrayView1<'a, usize>, FitError> for ValidParam
             n_classes: set.records.n_classes(),
             k: self.settings.k,
             weights: self.settings.weights,
-            rows: set.records.x().clone(),
+            rows: set.records.x().gather(),
             targets,
         })
     }
@@ -226,7 +226,7 @@ impl ClassicalModel for Knn {
 
     fn check(&self, x: &Matrix) -> Result<()> {
         check_width(self.rows.cols(), x)?;
-        finite(x)
+        finite(&x.clone().into())
     }
 
     fn title(&self) -> &'static str {

@@ -72,7 +72,7 @@ impl Settings for LdaSettings {
     fn memory(&self, rows: u64, table: u64) -> u64 {
         let columns = table / (size_of::<f32>() as u64 * rows.max(1));
         let side = rows.min(columns);
-        2 * table + side * side * size_of::<f64>() as u64
+        3 * table + side * side * size_of::<f64>() as u64
     }
 
     fn check(&self) -> Result<()> {
@@ -118,8 +118,8 @@ impl<'a> Fit<&'a Part<Training>, ArrayView1<'a, usize>, FitError> for ValidParam
     /// to calibrate by the utterances in it; changed copies are fitted on and judged by none.
     fn fit(&self, set: &TrainingSet<'a>) -> Result<Lda, FitError> {
         let (train, cancel) = (set.records, self.context.cancel);
-        let (x, shrinkage) = (train.x(), self.settings.shrinkage);
-        finite(x)?;
+        finite(train.x())?;
+        let (x, shrinkage) = (&train.x().gather(), self.settings.shrinkage);
         let classes = present(&set.targets.to_vec(), train.n_classes())?;
         let place = |class: &usize| classes.binary_search(class).unwrap_or_default();
         let y: Vec<usize> = set.targets.iter().map(place).collect();
@@ -360,7 +360,7 @@ mod tests {
     fn tested(model: &Lda, parts: &crate::split::Parts) -> (f64, Vec<usize>) {
         let p = model
             .clone()
-            .probabilities(parts.test.x())
+            .probabilities(&parts.test.x().gather())
             .expect("probabilities");
         let rows = || p.chunks(3).zip(parts.test.y());
         let loss: f64 = rows().map(|(p, y)| -f64::from(p[*y].max(1e-30)).ln()).sum();

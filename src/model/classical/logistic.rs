@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::lbfgs::minimise;
-use super::logistic_loss::{Loss, Rows};
+use super::logistic_loss::{Loss, MOST_COLUMNS, Rows};
 use super::row_space::RowSpace;
 use super::{
     Classical, ClassicalModel, FitContext, FitError, Settings, TrainingSet, ValidParams,
@@ -20,7 +20,7 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::model::classifier::{check_width, finite, present, softmax_rows};
 use crate::model::weights::{Stored, Tensors};
-use crate::split::{Matrix, Part, Training};
+use crate::split::{Matrix, Part, RowView, Training};
 
 /// Far more than L-BFGS needs on standardised features.
 const MOST_ITERATIONS: u64 = 1000;
@@ -67,6 +67,16 @@ impl Settings for LogisticSettings {
         &["c"]
     }
 
+    /// The curvature, and in the space of the rows those in double precision.
+    fn memory(&self, rows: u64, table: u64) -> u64 {
+        let columns = table / (size_of::<f32>() as u64 * rows.max(1));
+        let side = columns
+            .min(MOST_COLUMNS as u64)
+            .max(rows.min(MOST_ROWS as u64));
+        let wide = is_wide(rows as usize, columns as usize);
+        2 * side * side * size_of::<f64>() as u64 + if wide { 2 * table } else { 0 }
+    }
+
     fn check(&self) -> Result<()> {
         if !(self.c.is_finite() && self.c > 0.0) {
             return Err(Error::config(format!(
@@ -105,22 +115,21 @@ fn is_wide(n_rows: usize, n_features: usize) -> bool {
 }
 
 /// Mean and standard deviation of each column; 1 in place of a deviation of 0.
-fn moments(x: &Matrix) -> Vec<(f64, f64)> {
+fn moments(x: &RowView) -> Vec<(f64, f64)> {
     let n = x.rows() as f64;
-    let rows = || x.values().chunks_exact(x.cols());
     let mut means = vec![0.0; x.cols()];
-    for row in rows() {
+    x.each_row(|row| {
         for (mean, v) in means.iter_mut().zip(row) {
             *mean += f64::from(*v);
         }
-    }
+    });
     means.iter_mut().for_each(|mean| *mean /= n);
     let mut squares = vec![0.0; x.cols()];
-    for row in rows() {
+    x.each_row(|row| {
         for ((square, v), mean) in squares.iter_mut().zip(row).zip(&means) {
             *square += (f64::from(*v) - mean).powi(2);
         }
-    }
+    });
     let of = |(mean, square): (f64, f64)| {
         let sd = (square / n).sqrt();
         // A constant column's deviation is the rounding of its mean.
@@ -156,7 +165,7 @@ impl Logistic {
     /// standardised are once more, in double precision, so that no rounding is left in mean and
     /// variance.
     fn fit(
-        x: &Matrix,
+        x: &RowView,
         y: &[usize],
         n_classes: usize,
         c: f64,
@@ -189,24 +198,22 @@ impl Logistic {
         let factors: Vec<f32> = moments.iter().map(|(_, sd)| (1.0 / sd) as f32).collect();
         let row_space = (standardised && is_wide(n_rows, n_features))
             .then(|| {
-                let scaled = x.values().iter().enumerate().map(|(at, v)| {
-                    let (mean, factor) = (means[at % n_features], factors[at % n_features]);
-                    (f64::from(*v) - f64::from(mean)) * f64::from(factor)
+                let mut scaled = Vec::with_capacity(n_rows * n_features);
+                x.each_row(|row| {
+                    let scaling = row.iter().zip(&means).zip(&factors);
+                    scaled.extend(scaling.map(|((value, mean), factor)| {
+                        (f64::from(*value) - f64::from(*mean)) * f64::from(*factor)
+                    }));
                 });
-                RowSpace::of(scaled.collect(), n_features)
+                RowSpace::of(scaled, n_features)
             })
             .flatten();
         let factor = row_space.as_ref().map(RowSpace::factor);
         let (rows, columns) = match &factor {
             Some(factor) => (Rows::Triangular(factor), n_rows),
             None => {
-                let values = x.values();
-                let rows = Rows::Scaled {
-                    values,
-                    means: &means,
-                    factors: &factors,
-                };
-                (rows, n_features)
+                let (means, factors) = (&means, &factors);
+                (Rows::Scaled { x, means, factors }, n_features)
             }
         };
         if factor.is_some() {
@@ -365,7 +372,7 @@ mod tests {
         let k = train.n_classes();
         let p = model
             .clone()
-            .probabilities(train.x())
+            .probabilities(&train.x().gather())
             .expect("probabilities");
         let mut norm = 0.0;
         for (f, (mean, sd)) in moments(train.x()).iter().enumerate() {
@@ -473,7 +480,9 @@ mod tests {
         let fitted = [0.01, 1.0, 100.0].map(|c| fit(c, true, &train));
         let losses = fitted.map(|mut model| {
             assert!(model.converged);
-            let p = model.probabilities(train.x()).expect("probabilities");
+            let p = model
+                .probabilities(&train.x().gather())
+                .expect("probabilities");
             p.chunks(3)
                 .zip(train.y())
                 .map(|(row, &y)| -f64::from(row[y]).ln())
@@ -489,7 +498,9 @@ mod tests {
     fn classes_absent_from_training_get_nothing() {
         let parts = parts(&[0, 2, 0, 2, 0, 2], 2, 4, 3);
         let mut model = fit(1.0, true, &parts.train);
-        let p = model.probabilities(parts.train.x()).expect("probabilities");
+        let p = model
+            .probabilities(&parts.train.x().gather())
+            .expect("probabilities");
         assert!(p.chunks(4).all(|row| row[1] == 0.0
             && row[3] == 0.0
             && (row.iter().sum::<f32>() - 1.0).abs() < 1e-6));

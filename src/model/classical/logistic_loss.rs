@@ -8,6 +8,7 @@ use super::cholesky::Cholesky;
 use super::lbfgs::{Objective, dot};
 use crate::linalg::dispatch::vectorised;
 use crate::linalg::product::{Matrix, multiply};
+use crate::split::RowView;
 
 /// Classes at a time; parameters are padded to a multiple.
 const LANES: usize = 8;
@@ -23,7 +24,7 @@ pub(super) enum Rows<'a> {
     /// Features `[rows, columns]` as they are given; what is fitted on is `(value - mean) *
     /// factor`, with a mean and a factor for each column.
     Scaled {
-        values: &'a [f32],
+        x: &'a RowView,
         means: &'a [f32],
         factors: &'a [f32],
     },
@@ -52,7 +53,7 @@ pub(super) struct Loss<'a> {
 }
 
 /// Most columns of a curvature that is estimated: its memory grows with their square.
-const MOST_COLUMNS: usize = 4096;
+pub(super) const MOST_COLUMNS: usize = 4096;
 /// Rows by which the curvature is estimated, times the number of columns.
 const SAMPLE: usize = 8;
 /// Rows of the estimate at a time.
@@ -307,20 +308,15 @@ impl<'a> Loss<'a> {
     /// other values than 0.
     fn fill(&self, block: &mut [f32], stride: usize, first: usize, rows: usize) -> usize {
         let n = self.columns;
-        for (row, out) in block.chunks_exact_mut(stride).take(rows).enumerate() {
+        let mut buffer = Vec::new();
+        for (row, out) in (first..).zip(block.chunks_exact_mut(stride).take(rows)) {
             match self.rows {
-                Rows::Scaled {
-                    values,
-                    means,
-                    factors,
-                } => scale_row(
-                    &mut out[..n],
-                    &values[(first + row) * n..][..n],
-                    means,
-                    factors,
-                ),
+                Rows::Scaled { x, means, factors } => {
+                    let values = x.block(row..row + 1, &mut buffer);
+                    scale_row(&mut out[..n], values, means, factors);
+                }
                 Rows::Triangular(values) => {
-                    out[..n].copy_from_slice(&values[(first + row) * n..][..n]);
+                    out[..n].copy_from_slice(&values[row * n..][..n]);
                 }
             }
         }
@@ -345,7 +341,7 @@ mod tests {
             let is_sampled = train.len() > 2 * SAMPLE * 4;
             assert_eq!(is_sampled, rows == 1800);
             let scaled = Rows::Scaled {
-                values: train.x().values(),
+                x: train.x(),
                 means: &[0.0; 4],
                 factors: &[1.0; 4],
             };

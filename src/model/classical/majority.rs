@@ -117,7 +117,9 @@ mod tests {
         let mut model: Majority =
             fit_checked(MajoritySettings, &parts.train, FitContext::new(&cancel)).expect("fitted");
         assert_eq!(model.frequencies, [0.25, 0.75, 0.0]);
-        let p = model.probabilities(parts.train.x()).expect("probabilities");
+        let p = model
+            .probabilities(&parts.train.x().gather())
+            .expect("probabilities");
         assert_eq!(p, [0.25, 0.75, 0.0].repeat(4));
     }
 }

@@ -222,7 +222,8 @@ pub trait Settings {
         false
     }
 
-    /// About how many bytes a fit takes beside a table of so many rows and bytes.
+    /// About how many bytes a fit takes beside a table of so many rows and bytes: a copy of it,
+    /// unless the model says otherwise.
     fn memory(&self, _rows: u64, table: u64) -> u64 {
         table
     }

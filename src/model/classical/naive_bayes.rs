@@ -51,7 +51,7 @@ impl Settings for NaiveBayesSettings {
 
     /// The table in double precision, and at most as much again of the class at work.
     fn memory(&self, _: u64, table: u64) -> u64 {
-        2 * table
+        4 * table
     }
 
     fn check(&self) -> Result<()> {
@@ -103,7 +103,7 @@ impl Fields {
 
 /// A training set with ndarray's records in double precision, as the models of linfa take it.
 pub(super) fn in_double_precision(set: &TrainingSet<'_>) -> Dataset<f64, usize, Ix1> {
-    let x = set.records.x();
+    let x = set.records.x().gather();
     Dataset::new(wide(x.values(), x.cols()), set.targets.to_owned())
 }
 

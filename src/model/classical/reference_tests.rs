@@ -124,7 +124,7 @@ fn naive_bayes_survives_many_features() {
         .expect("fitted");
     let mut classifier = model.classifier();
     let p = classifier
-        .probabilities(parts.test.x())
+        .probabilities(&parts.test.x().gather())
         .expect("probabilities");
     assert!(
         p.chunks(3)
@@ -385,4 +385,49 @@ fn every_kind_is_a_model_of_linfa() {
     let wrong = Params::new(LogisticSettings { c: -1.0 }, FitContext::new(&cancel));
     assert!(wrong.check_ref().is_err());
     assert!(wrong.fit(&training_set(&train())).is_err());
+}
+
+/// Rows that are scaled as they are read give the same model as a scaled copy of them, and none
+/// that differs from it by rounding.
+#[test]
+fn rows_that_are_scaled_as_they_are_read_make_the_same_models() {
+    let scaled = |row: &mut [f32]| {
+        row.iter_mut()
+            .for_each(|value| *value = (*value - 0.3) / 0.7);
+    };
+    let every: [&dyn Settings; 8] = [
+        &LogisticSettings::default(),
+        &SvmSettings::default(),
+        &SvmSettings {
+            kernel: Kernel::Linear,
+            ..SvmSettings::default()
+        },
+        &LdaSettings::default(),
+        &KnnSettings::default(),
+        &ForestSettings {
+            trees: 5,
+            ..ForestSettings::default()
+        },
+        &NaiveBayesSettings::default(),
+        &MajoritySettings,
+    ];
+    let cancel = Cancel::default();
+    // As many features as have the regression solved in the space of its rows, and fewer.
+    for features in [7, 150] {
+        let train = test_data::blobs(90, 3, features, 4.0, 2).train;
+        let folds: Vec<usize> = (0..train.len()).map(|row| row % 5).collect();
+        for settings in every {
+            for standardised in [false, true] {
+                let context = FitContext {
+                    standardised,
+                    folds: Some(&folds),
+                    ..FitContext::new(&cancel)
+                };
+                let fit = |train: Part<Training>| settings.fit(&train, context).expect("a model");
+                let copied = fit(train.clone().map_rows(scaled));
+                let read = fit(train.clone().rewritten(scaled));
+                assert!(read == copied, "{} of {features}", settings.name());
+            }
+        }
+    }
 }

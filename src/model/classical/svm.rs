@@ -333,7 +333,7 @@ impl<'a> Fit<&'a Part<Training>, ArrayView1<'a, usize>, FitError> for ValidParam
             n_classes: train.n_classes(),
             classes,
             gamma,
-            vectors: train.x().select(&kept),
+            vectors: train.x().select(&kept).gather(),
             dual,
             rho: machines.iter().map(|(_, solution)| solution.rho).collect(),
             calibration,

@@ -51,7 +51,7 @@ fn the_dual_solution_is_optimal() {
             let margin = sign * decisions[0];
             let row = parts.train.x().row(i);
             let alpha = (0..model.vectors.rows())
-                .find(|&v| model.vectors.row(v) == row)
+                .find(|&v| row == model.vectors.row(v))
                 .map_or(0.0, |v| sign * model.dual[v]);
             assert!((-1e-12..=c + 1e-12).contains(&alpha), "alpha {alpha}");
             if alpha < 1e-9 {
@@ -70,7 +70,9 @@ fn the_dual_solution_is_optimal() {
                 );
             }
         };
-        model.decide(parts.train.x(), check).expect("decided");
+        model
+            .decide(&parts.train.x().gather(), check)
+            .expect("decided");
     }
     assert!(bound > 10 && free > 20, "{bound} bound, {free} free");
 }
@@ -131,8 +133,10 @@ fn calibrated_probabilities_are_as_high_as_often_right() {
         (&calibrated.dual, &calibrated.rho),
         (&plain.dual, &plain.rho)
     );
-    let (p, changed) = calibrated.judge(parts.test.x()).expect("judged");
-    let decided = plain.probabilities(parts.test.x()).expect("votes");
+    let (p, changed) = calibrated.judge(&parts.test.x().gather()).expect("judged");
+    let decided = plain
+        .probabilities(&parts.test.x().gather())
+        .expect("votes");
     let p = p.into_raw_vec_and_offset().0;
     let rows = || p.chunks(3).zip(decided.chunks(3)).zip(parts.test.y());
     assert!(
@@ -158,12 +162,15 @@ fn calibrated_probabilities_are_as_high_as_often_right() {
 fn classes_absent_from_training_get_nothing() {
     let parts = parts(&[0, 2, 0, 2, 0, 2], 2, 4, 3);
     let mut model = fit(SETTINGS, &parts.train);
-    let p = model.probabilities(parts.train.x()).expect("probabilities");
+    let p = model
+        .probabilities(&parts.train.x().gather())
+        .expect("probabilities");
     assert!(p.chunks(4).all(|row| row[1] == 0.0 && row[3] == 0.0));
     let single = crate::model::test_data::parts(&[1, 1], 0, 2, 3);
     let mut one = fit(SETTINGS, &single.train);
     assert_eq!(
-        one.probabilities(single.train.x()).expect("probabilities"),
+        one.probabilities(&single.train.x().gather())
+            .expect("probabilities"),
         [0.0, 1.0, 0.0, 1.0]
     );
 }

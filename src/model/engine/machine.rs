@@ -7,6 +7,7 @@ use super::{loss, plan};
 use crate::error::{Error, Result};
 use crate::model::architecture::Layer;
 use crate::model::params::{Params, Running};
+use crate::split::RowView;
 
 /// One step's samples.
 #[derive(Debug, Clone, Copy)]
@@ -164,7 +165,7 @@ impl Engine {
     /// A data error if the features are not a whole number of samples, or the parameters belong to
     /// another network.
     pub fn infer(&mut self, params: &Params, running: &Running, x: &[f32]) -> Result<&[f32]> {
-        self.check(params, running, x)?;
+        self.check(params, running, x.len())?;
         self.logits.clear();
         for samples in x.chunks(self.max_batch * self.n_features) {
             self.forward(samples, params, &mut Mode::Infer(running));
@@ -173,7 +174,7 @@ impl Engine {
         Ok(&self.logits)
     }
 
-    /// Writes the statistics that batch normalisation has over all samples `[n, n_features]` to
+    /// Writes the statistics that batch normalisation has over all samples, rows of `x`, to
     /// `running`: each layer's mean and variance of what the layers before it give without dropout,
     /// those normalised by their own new statistics.
     ///
@@ -188,23 +189,25 @@ impl Engine {
         &mut self,
         params: &Params,
         running: &mut Running,
-        x: &[f32],
+        x: &RowView,
     ) -> Result<()> {
-        self.check(params, running, x)?;
-        let n = x.len() / self.n_features;
+        self.check(params, running, x.cols())?;
+        let (n, mut buffer) = (x.rows(), Vec::new());
         if n == 0 {
             return Err(Error::data(
                 "batch normalisation has no statistics of no samples",
             ));
         }
-        let batch_len = self.max_batch * self.n_features;
+        let most = self.max_batch;
+        let batches = (0..n).step_by(most).map(|first| first..n.min(first + most));
         if self.taps.as_ref().is_some_and(FusedFirstConv::normalises) {
             self.taps.iter_mut().for_each(FusedFirstConv::clear_sums);
-            for samples in x.chunks(batch_len) {
-                self.enter(samples);
+            for batch in batches.clone() {
+                let n = batch.len();
+                self.enter(x.block(batch, &mut buffer));
                 self.taps
                     .iter_mut()
-                    .for_each(|taps| taps.measure(&self.input, samples.len() / self.n_features));
+                    .for_each(|taps| taps.measure(&self.input, n));
             }
             self.taps
                 .iter_mut()
@@ -215,8 +218,9 @@ impl Engine {
                 continue;
             };
             norm.clear_sums();
-            for samples in x.chunks(batch_len) {
-                let n = samples.len() / self.n_features;
+            for batch in batches.clone() {
+                let n = batch.len();
+                let samples = x.block(batch, &mut buffer);
                 self.forward_to(index, samples, params, &mut Mode::Infer(running));
                 let (before, from) = self.blocks.split_at_mut(index);
                 from[0].measure(
@@ -257,12 +261,11 @@ impl Engine {
     }
 
     /// Refuses samples and parameters of another network.
-    fn check(&self, params: &Params, running: &Running, x: &[f32]) -> Result<()> {
-        if !x.len().is_multiple_of(self.n_features) {
+    fn check(&self, params: &Params, running: &Running, values: usize) -> Result<()> {
+        if !values.is_multiple_of(self.n_features) {
             return Err(Error::data(format!(
                 "{} values are not rows of {} features",
-                x.len(),
-                self.n_features
+                values, self.n_features
             )));
         }
         if !self.fits(params) || !self.fits_running(running) {

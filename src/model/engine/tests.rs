@@ -199,7 +199,7 @@ fn statistics_over_all_samples_agree_with_the_definition() {
     let case = Case::architecture(Architecture::EmodbA, 2);
     assert!(
         case.engine(2)
-            .measure_norms(&case.params, &mut case.running.clone(), &[])
+            .measure_norms(&case.params, &mut case.running.clone(), &case.samples(0))
             .is_err()
     );
 }
@@ -225,7 +225,7 @@ fn dropout_takes_no_part_in_statistics_over_all_samples() {
     let [with, without] = [&case, &without].map(|case| {
         let mut running = case.running.clone();
         case.engine(4)
-            .measure_norms(&case.params, &mut running, &case.x)
+            .measure_norms(&case.params, &mut running, &case.samples(case.n()))
             .unwrap();
         running
     });

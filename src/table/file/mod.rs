@@ -18,6 +18,6 @@ mod write;
 pub use read::{Meta, meta};
 
 pub(super) use columns::{Columns, Loaded, repeated, repeated_id};
-pub(super) use parts::{Keys, Parts, Shape, read_parts, read_parts_as};
+pub(super) use parts::{Keys, Parts, Shape, part_paths, read_parts, read_parts_as};
 pub(super) use read::{Batches, read};
 pub(super) use write::{ROW_GROUP, Table, Writer, write};

@@ -144,33 +144,42 @@ pub(in crate::table) fn read_parts_as(
     table: &Table,
 ) -> impl Iterator<Item = Result<Loaded>> + use<> {
     let table = *table;
+    part_paths(folder, name, &table)
+        .into_iter()
+        .flat_map(move |path| {
+            let batches = path.and_then(|path| Batches::open(&path, &table));
+            match batches {
+                Ok(batches) => Box::new(batches) as Box<dyn Iterator<Item = Result<Loaded>>>,
+                Err(error) => Box::new(std::iter::once(Err(error))),
+            }
+        })
+}
+
+/// The files called `name` of a table that [`Parts`] wrote into `folder`, in their order; the first
+/// is an error where parts lie beside a single file.
+pub(in crate::table) fn part_paths(
+    folder: &Path,
+    name: &str,
+    table: &Table,
+) -> Vec<Result<PathBuf>> {
     let single = single(folder, name);
-    let mut paths: Vec<PathBuf> = (0..)
+    let mut paths: Vec<Result<PathBuf>> = (0..)
         .map(|part| numbered(folder, name, part))
         .take_while(|path| path.exists())
+        .map(Ok)
         .collect();
-    let both = !paths.is_empty() && single.exists();
     if paths.is_empty() {
-        paths.push(single.clone());
-    }
-    let two_tables = both.then(|| {
-        Err(Error::data(format!(
+        paths.push(Ok(single));
+    } else if single.exists() {
+        let two_tables = Error::data(format!(
             "{} lies beside the parts of another {} table",
             single.display(),
             table.name
-        ))
-        .hint("delete both and run the command that makes them again"))
-    });
-    two_tables
-        .into_iter()
-        .chain(
-            paths
-                .into_iter()
-                .flat_map(move |path| match Batches::open(&path, &table) {
-                    Ok(batches) => Box::new(batches) as Box<dyn Iterator<Item = Result<Loaded>>>,
-                    Err(error) => Box::new(std::iter::once(Err(error))),
-                }),
-        )
+        ));
+        let hint = "delete both and run the command that makes them again";
+        paths.insert(0, Err(two_tables.hint(hint)));
+    }
+    paths
 }
 
 /// Ids that come in order, so that none can come twice unseen.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::compute::concat_batches;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder,
@@ -53,10 +54,21 @@ impl Batches {
     /// `Missing` where there is no file; `Data` where it is no Parquet file, is cut short or
     /// damaged, or is another table or version.
     pub fn open(path: &Path, table: &Table) -> Result<Batches> {
-        patiently(Error::may_pass, || Batches::attempt(path, table))
+        let whole = Batches::by_columns(path, table, usize::MAX)?;
+        let whole = whole.into_iter().next();
+        whole.ok_or_else(|| undecodable(path, &"it has no columns"))
     }
 
-    fn attempt(path: &Path, table: &Table) -> Result<Batches> {
+    /// The same rows as many times as it takes to have `most` columns of them at a time: a decoder
+    /// holds a page of each column.
+    ///
+    /// # Errors
+    /// As [`Batches::open`].
+    pub fn by_columns(path: &Path, table: &Table, most: usize) -> Result<Vec<Batches>> {
+        patiently(Error::may_pass, || Batches::attempt(path, table, most))
+    }
+
+    fn attempt(path: &Path, table: &Table, most: usize) -> Result<Vec<Batches>> {
         let mut opened = open(path)?;
         check_kind(path, table, &opened.meta)?;
         opened.check_body(path)?;
@@ -71,8 +83,7 @@ impl Batches {
             .map_err(|e| Error::io("read", path, e))?
             .len();
         let source = Source::new(opened.file, length);
-        let bytes = source.clone();
-        let build = || -> Result<ParquetRecordBatchReader, ParquetError> {
+        let build = || -> Result<Vec<ParquetRecordBatchReader>, ParquetError> {
             let footer =
                 ArrowReaderMetadata::try_new(opened.footer.into(), ArrowReaderOptions::new())?;
             // Row groups of long rows are smaller than a batch.
@@ -81,22 +92,37 @@ impl Batches {
                 .first()
                 .map_or(BATCH, |group| group.num_rows() as usize);
             let batch = first.clamp(1, BATCH);
-            ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, footer)
-                .with_batch_size(batch)
-                .build()
+            let columns = footer.schema().fields().len();
+            let reader = |first: usize| {
+                let some = first..columns.min(first.saturating_add(most));
+                let some = ProjectionMask::roots(footer.parquet_schema(), some);
+                ParquetRecordBatchReaderBuilder::new_with_metadata(source.clone(), footer.clone())
+                    .with_projection(some)
+                    .with_batch_size(batch)
+                    .build()
+            };
+            (0..columns).step_by(most).map(reader).collect()
         };
-        let reader = guarded(build)
+        let readers = guarded(build)
             .map_err(|e| failed(path, &source, &e))?
             .map_err(|e| failed(path, &source, &e))?;
-        Ok(Batches {
+        let batches = |reader| Batches {
             path: path.to_owned(),
-            meta: opened.meta,
-            source,
+            meta: opened.meta.clone(),
+            source: source.clone(),
             reader,
             begun: false,
             broken: false,
             rows: 0,
-        })
+        };
+        Ok(readers.into_iter().map(batches).collect())
+    }
+
+    /// Names of the columns, in file order.
+    pub fn names(&self) -> Vec<String> {
+        let schema = self.reader.schema();
+        let fields = schema.fields().iter();
+        fields.map(|field| field.name().clone()).collect()
     }
 
     fn loaded(&mut self, batch: RecordBatch) -> Loaded {

@@ -270,3 +270,38 @@ fn pools_are_measured_once_and_not_of_controls() {
         .ok();
     assert!(read(&project, "reports/small@control/restricted-pools.csv").is_empty());
 }
+
+#[test]
+fn clips_of_unknown_speakers_are_not_scaled_by_speaker() {
+    let project = Project::with_tones(3);
+    let rows = String::from_utf8(project.read("corpus/manifest.csv")).unwrap();
+    let (head, rest) = rows.split_once('\n').unwrap();
+    let (first, others) = rest.split_once('\n').unwrap();
+    let first = first.rsplit_once(',').unwrap().0;
+    project.write(
+        "corpus/manifest.csv",
+        format!("{head}\n{first},NaN\n{others}"),
+    );
+    project.pipeline(
+        "small",
+        &Project::small().replace("scaler = \"standard\"", "scaler = \"per-speaker\""),
+    );
+    let ran = project.ser(&["run", "small"]).fails(
+        4,
+        &["scales by speaker, and of 1 utterances the speaker is not known"],
+    );
+    assert!(
+        !ran.stderr.contains("run    train/"),
+        "nothing is trained first: {}",
+        ran.stderr
+    );
+    let planned = project.ser(&["plan", "small"]).ok().stderr;
+    assert!(
+        planned.contains("will be refused") && planned.contains("the speaker is not known"),
+        "{planned}"
+    );
+    project.pipeline("small", &Project::small());
+    project.ser(&["run", "small", "-q"]).ok();
+    let page = String::from_utf8(project.read("reports/small/index.html")).unwrap();
+    assert!(page.contains("3 speakers and 1 utterance of unknown ones"));
+}

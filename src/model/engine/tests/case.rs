@@ -5,6 +5,7 @@ use crate::model::Architecture;
 use crate::model::architecture::{Layer, input_channels};
 use crate::model::params::{ATTEND_EPSILON, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM};
 use crate::model::params::{Params, Running};
+use crate::split::{Matrix, RowView};
 use Layer::{Attend, BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool, Relu, WeightedSum};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -354,6 +355,11 @@ impl Case {
         );
     }
 
+    /// The first of the samples as rows.
+    pub(super) fn samples(&self, n: usize) -> RowView {
+        Matrix::new(n, self.n_features, self.x[..n * self.n_features].to_vec()).into()
+    }
+
     /// The statistics over all samples against those of the reference without dropout, and their
     /// independence of the batch and of what stood there before.
     pub(super) fn check_norms(mut self) {
@@ -364,7 +370,7 @@ impl Case {
         }
         let measured = |max_batch: usize, mut running: Running| {
             self.engine(max_batch)
-                .measure_norms(&self.params, &mut running, &self.x)
+                .measure_norms(&self.params, &mut running, &self.samples(self.n()))
                 .unwrap();
             running
         };
