@@ -282,8 +282,9 @@ fn tables_that_are_none_are_refused() {
         .encode_utf16()
         .flat_map(u16::to_le_bytes)
         .collect();
+    assert_eq!(firsts(&read(utf16, &TWO).unwrap(), 1), [1.0]);
     refused(
-        utf16,
+        b"file,f0\nwav/\xe9.wav,1\n",
         &TWO,
         &["not UTF-8", "save the table as CSV in UTF-8"],
     );

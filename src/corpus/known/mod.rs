@@ -19,4 +19,6 @@ pub(crate) use recognise::recognise;
 pub use registry::{all, by_description, known};
 
 #[cfg(test)]
+mod list_tests;
+#[cfg(test)]
 mod tests;

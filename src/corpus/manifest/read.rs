@@ -506,3 +506,7 @@ fn code(label: &str) -> u32 {
 #[cfg(test)]
 #[path = "read_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "read_row_tests.rs"]
+mod row_tests;
