@@ -131,13 +131,8 @@ fn generate(rows: usize, n_folds: u32) -> Table {
 
 /// Files of little-endian numbers, as `classical.py` reads them.
 fn write(folder: &Path, table: &Table) -> Outcome<()> {
-    let values = table
-        .data
-        .x
-        .gather()
-        .values()
-        .iter()
-        .flat_map(|v| v.to_le_bytes());
+    let x = table.data.x.gather();
+    let values = x.values().iter().flat_map(|v| v.to_le_bytes());
     std::fs::write(folder.join("x"), values.collect::<Vec<u8>>())?;
     let classes = table
         .data

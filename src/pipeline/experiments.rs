@@ -69,13 +69,18 @@ fn train_nodes<'n>(
         .chain([split])
         .map(String::from)
         .collect();
-    let model = Arc::new(experiment.model_key());
+    let same = Arc::new(Same {
+        model: experiment.model_key(),
+        memory: (known.inputs.as_ref()).map_or(0, |data| {
+            train::memory(experiment, one.utterances(data).len())
+        }),
+    });
     let node = |fold: Option<(&'n Fold, String)>, id: TaskId<'n>, seed: u64| {
         let folded = fold.as_ref().map(|(fold, _)| *fold);
-        let (of_settings, of_task) = (Arc::clone(&model), Arc::clone(&model));
+        let (of_settings, of_task) = (Arc::clone(&same), Arc::clone(&same));
         let settings = move || {
             folded
-                .map(|fold| train_settings(run, experiment, &of_settings, fold, seed))
+                .map(|fold| train_settings(run, experiment, &of_settings.model, fold, seed))
                 .transpose()
         };
         let task = move |inputs: &Upstream| {
@@ -109,6 +114,14 @@ fn train_nodes<'n>(
             tasks.map(|(id, seed)| node(None, id, *seed)).collect()
         }
     }
+}
+
+/// What is the same for all trainings of an experiment.
+struct Same {
+    /// [`Experiment::model_key`].
+    model: Map<String, Value>,
+    /// [`train::memory`].
+    memory: u64,
 }
 
 /// Parameters of a training besides its data.
@@ -176,14 +189,14 @@ fn train_task<'n>(
     run: &'n PipelineRun,
     known: &'n Known,
     one: &'n ExperimentState,
-    model: &Map<String, Value>,
+    same: &Same,
     (fold, fingerprint, seed): (&'n Fold, &str, u64),
     inputs: &Upstream,
 ) -> Result<Task<'n>> {
     let (experiment, data) = (one.experiment, known.inputs()?);
     let (hash, features) = features_of(experiment, inputs)?;
     let augmented = copies_of(experiment, !experiment.augment.is_empty(), inputs)?;
-    let mut identity = train_settings(run, experiment, model, fold, seed)?;
+    let mut identity = train_settings(run, experiment, &same.model, fold, seed)?;
     identity.inputs = BTreeMap::from([
         ("features".to_owned(), hash),
         ("fold".to_owned(), fingerprint.to_owned()),
@@ -210,7 +223,7 @@ fn train_task<'n>(
         seed,
     };
     Ok(Task {
-        memory: train::memory(&jobs.of(fold, seed)),
+        memory: same.memory,
         ..Task::new(id, identity, move |context: &Context| {
             train::train(&jobs.of(fold, seed), context)
         })
@@ -366,7 +379,7 @@ fn evaluate_task<'n>(
         });
     }
     let memory = (restricted.as_ref())
-        .and_then(|jobs| jobs.all().next().map(|job| train::memory(&job)))
+        .map(|jobs| train::memory(experiment, jobs.utterances.len()))
         .unwrap_or_default();
     let action = move |context: &Context| {
         let restricted = (restricted.as_ref())

@@ -7,7 +7,7 @@ use super::fit::{Fitted, divergence, fit, in_words};
 use super::inputs::{Job, Rows, tested_copies, variants};
 use super::search::{self, Settled};
 use super::windows::Unit;
-use crate::config::ModelSettings;
+use crate::config::{Experiment, ModelSettings};
 use crate::encoder::Source;
 use crate::error::{Error, Result};
 use crate::evaluation::{Scores, argmax, vote};
@@ -94,32 +94,32 @@ pub(super) fn fingerprint(fold: &Fold, labels: &str) -> String {
 /// About how many bytes a training needs at most: the table, which trainings share; a copy of it
 /// where speakers are scaled, the validation part, or a search; changed copies as they are read and
 /// behind the training rows; and what the model adds.
-pub(super) fn memory(job: &Job) -> u64 {
+pub(super) fn memory(experiment: &Experiment, utterances: usize) -> u64 {
     /// Of a large encoder.
     const MOST_STATES: u64 = 34;
-    let copies = job.experiment.augment.kinds().len() as u64;
-    let inputs = &job.experiment.inputs;
+    let copies = experiment.augment.kinds().len() as u64;
+    let inputs = &experiment.inputs;
     let shape = inputs.shape(inputs.set.size());
     let states = match inputs.layer {
         Some(transform::Layer::Weighted) => MOST_STATES,
         _ => 1,
     };
     let columns = shape.size() as u64 * states;
-    let utterances = job.utterances.len() as u64;
+    let utterances = utterances as u64;
     let rows = utterances * (1 + copies);
     let table = utterances * columns * size_of::<f32>() as u64;
     let tables = 1
         + u64::from(inputs.scaler == ScalerKind::PerSpeaker)
-        + u64::from(job.experiment.search.is_some())
+        + u64::from(experiment.search.is_some())
         + if copies > 0 { 2 * copies + 1 } else { 0 };
-    let validation = job.experiment.validation.unwrap_or_default() * table as f64;
-    let model = match job.experiment.model.classical() {
+    let validation = experiment.validation.unwrap_or_default() * table as f64;
+    let model = match experiment.model.classical() {
         Some(settings) => settings.memory(rows, table * (1 + copies)),
         // About a thousand channels and their gradients for each step of each sample of a batch (a
         // feature of a vector, a frame of a sequence), and the weights with their moments.
-        None if job.experiment.has_epochs() => {
+        None if experiment.has_epochs() => {
             let steps = shape.length as u64 * 8_000 + columns * 16;
-            job.experiment.train.batch_size as u64 * steps + (64 << 20)
+            experiment.train.batch_size as u64 * steps + (64 << 20)
         }
         None => 0,
     };

@@ -381,7 +381,8 @@ fn a_demand_names_the_first_fold_that_falls_short() {
         assert_eq!(Requirement::parse(demand.name()), Some(demand));
         assert_eq!(unmet(demand, fine), None);
     }
-    let cases: [(Requirement, fn(&mut Sharing), &str); 9] = [
+    type Change = fn(&mut Sharing);
+    let cases: [(Requirement, Change, &str); 9] = [
         (
             Requirement::SpeakerDisjoint,
             |bad| bad.shared_speakers = 1,

@@ -120,8 +120,9 @@ fn truth(spec: &NetSpec, parts: &Parts, params: &Params) -> Running {
     let rows = parts.train.len();
     let mut engine = Engine::new(&layers, FEATURES, rows).expect("an engine");
     let targets = vec![0.25; rows * LETTERS.len()];
+    let x = parts.train.x().gather();
     let batch = Batch {
-        x: parts.train.x().gather().values(),
+        x: x.values(),
         targets: &targets,
         weights: None,
     };

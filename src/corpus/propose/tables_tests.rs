@@ -68,7 +68,7 @@ pub(super) fn counts(found: &Proposal) -> Vec<(&str, usize)> {
 
 /// The hint of a refusal.
 pub(super) fn hint(result: Result<Proposal>) -> String {
-    let error = result.err().expect("refused");
+    let error = result.expect_err("refused");
     error.hint_text().unwrap_or_default().to_owned()
 }
 
