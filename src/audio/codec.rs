@@ -105,7 +105,7 @@ fn said<const N: usize>(program: &str, arguments: [&str; N]) -> Option<String> {
 /// The recording as it comes out of the codec, at its own rate and as long as it was.
 ///
 /// # Errors
-/// `Missing` where no program codes it; `Data` where that fails; `Io` where the file system refuses.
+/// `Missing` where no program codes it; `Io` where that fails or the file system refuses.
 pub(super) fn there_and_back(format: Format, audio: &Audio) -> Result<Audio> {
     let encoder = format.encoder()?;
     let folder = private_folder()?;
@@ -121,7 +121,9 @@ pub(super) fn there_and_back(format: Format, audio: &Audio) -> Result<Audio> {
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let last = said.trim().lines().last().unwrap_or("it does not say why");
-        return Err(Error::data(format!("{} failed: {last}", encoder.program)));
+        // A full disk or a killed process says nothing of the recording.
+        let why = std::io::Error::other(last.to_owned());
+        return Err(Error::io("run", Path::new(encoder.program), why));
     }
     let decoded = decode(&coded)?;
     let mut back = Resampler::new(decoded.sample_rate, audio.sample_rate);

@@ -107,7 +107,7 @@ pub enum Command {
     Encoders(EncodersArgs),
     /// Show a report in the browser
     Open(Open),
-    /// Serve reports to a browser on this machine or, through a tunnel, on another
+    /// Serve reports, without recordings, to a browser here or, through a tunnel, elsewhere
     Serve(Serve),
     /// Check what ser needs and has here, and say what to do
     Doctor(Doctor),

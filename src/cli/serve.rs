@@ -72,16 +72,21 @@ pub fn serve(serve: &Serve, args: &Args, cancel: &Cancel) -> Result<()> {
             Ok((client, _)) if clients.load(Ordering::Relaxed) < MOST_CLIENTS => {
                 let (site, clients) = (Arc::clone(&site), Arc::clone(&clients));
                 clients.fetch_add(1, Ordering::Relaxed);
-                std::thread::spawn(move || {
+                let served = Arc::clone(&clients);
+                let thread = std::thread::Builder::new().spawn(move || {
                     // A client that went away needs no answer.
                     let _ = site.answer(client);
-                    clients.fetch_sub(1, Ordering::Relaxed);
+                    served.fetch_sub(1, Ordering::Relaxed);
                 });
+                if thread.is_err() {
+                    clients.fetch_sub(1, Ordering::Relaxed);
+                    std::thread::sleep(PAUSE);
+                }
             }
             Ok(_) => {}
-            Err(e) if e.kind() == ErrorKind::WouldBlock => std::thread::sleep(PAUSE),
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
-            Err(e) => return Err(refused(e)),
+            // Nobody is there, or a client went away, or there are too many open files for now.
+            Err(_) => std::thread::sleep(PAUSE),
         }
     }
     Ok(())
@@ -109,6 +114,12 @@ impl Site {
         if !["GET", "HEAD"].contains(&method) {
             return head(&mut client, "405 Method Not Allowed", "text/plain", 0);
         }
+        if let Some(there) = self.with_slash(target) {
+            let answer = format!(
+                "HTTP/1.1 301 Moved Permanently\r\nLocation: {there}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            );
+            return client.write_all(answer.as_bytes());
+        }
         let found = self.find(target).and_then(|path| {
             let file = File::open(&path).ok()?;
             let length = file.metadata().ok().filter(|about| about.is_file())?.len();
@@ -127,12 +138,40 @@ impl Site {
     /// The file of an address; none without the token, nor for anything that is hidden or lies
     /// elsewhere, links followed.
     fn find(&self, target: &str) -> Option<PathBuf> {
-        let path = target.split(['?', '#']).next()?.strip_prefix('/')?;
-        let (token, path) = path.split_once('/')?;
-        // Hashes are compared in constant time.
-        if blake3::hash(token.as_bytes()) != blake3::hash(self.token.as_bytes()) {
-            return None;
+        let mut found = self.below(self.asked(target)?.1)?;
+        if found.is_dir() {
+            found = found.join("index.html").canonicalize().ok()?;
         }
+        self.is_shown(&found).then_some(found)
+    }
+
+    /// An address without its query, and what of it comes after the token; none with another token.
+    fn asked<'t>(&self, target: &'t str) -> Option<(&'t str, &'t str)> {
+        let address = target.split(['?', '#']).next()?;
+        let (token, path) = address.strip_prefix('/')?.split_once('/')?;
+        // Hashes are compared in constant time.
+        let is_ours = blake3::hash(token.as_bytes()) == blake3::hash(self.token.as_bytes());
+        is_ours.then_some((address, path))
+    }
+
+    /// The address of a folder with the slash that its pages' links need, where it lacks that.
+    fn with_slash(&self, target: &str) -> Option<String> {
+        let (address, path) = self.asked(target)?;
+        let lacks = !path.is_empty() && !path.ends_with('/');
+        let folder = lacks.then(|| self.below(path)).flatten()?;
+        (folder.is_dir() && self.is_shown(&folder)).then(|| format!("{address}/"))
+    }
+
+    /// Whether a file lies below the root, links followed, and no part of its path is hidden.
+    fn is_shown(&self, found: &Path) -> bool {
+        let below = found.strip_prefix(&self.root);
+        below.is_ok_and(|path| {
+            path.components()
+                .all(|part| !part.as_os_str().to_string_lossy().starts_with('.'))
+        })
+    }
+
+    fn below(&self, path: &str) -> Option<PathBuf> {
         let path = PathBuf::from(decoded(path)?);
         let is_plain = |part: Component| match part {
             Component::Normal(name) => !name.to_string_lossy().starts_with('.'),
@@ -141,11 +180,7 @@ impl Site {
         if !path.components().all(is_plain) {
             return None;
         }
-        let mut found = self.root.join(path).canonicalize().ok()?;
-        if found.is_dir() {
-            found = found.join("index.html").canonicalize().ok()?;
-        }
-        found.starts_with(&self.root).then_some(found)
+        self.root.join(path).canonicalize().ok()
     }
 }
 
@@ -233,7 +268,9 @@ mod tests {
             std::fs::write(root.join(file), file).unwrap();
         }
         #[cfg(unix)]
-        std::os::unix::fs::symlink(root.join("../secret"), root.join("link")).unwrap();
+        for (to, link) in [("../secret", "link"), (".hidden", "shown")] {
+            std::os::unix::fs::symlink(root.join(to), root.join(link)).unwrap();
+        }
         let site = Site {
             root: root.clone(),
             token: "abc".into(),
@@ -243,6 +280,19 @@ mod tests {
             site.find("/abc/de%20mo/?x"),
             Some(root.join("de mo/index.html"))
         );
+        assert_eq!(
+            site.with_slash("/abc/de%20mo?x").as_deref(),
+            Some("/abc/de%20mo/")
+        );
+        for other in [
+            "/abc/",
+            "/abc/de%20mo/",
+            "/abc/index.html",
+            "/abd/de%20mo",
+            "/abc/..",
+        ] {
+            assert_eq!(site.with_slash(other), None, "{other}");
+        }
         for refused in [
             "/",
             "/abc",
@@ -255,6 +305,7 @@ mod tests {
             "/abc/%2Fetc/passwd",
             "/abc/.hidden",
             "/abc/link",
+            "/abc/shown",
             "/abc/none",
             "/abc/%zz",
             "/abc/%",

@@ -16,7 +16,7 @@ use super::publish::table_hash;
 use super::rows::{Rows, sound};
 use super::stage::{Stage, TaskId};
 use super::workers::Workers;
-use crate::audio::augment::{Augment, Augmenter, Variant};
+use crate::audio::augment::{self, Augment, Augmenter, Variant};
 use crate::audio::disturb::{CODE_VERSION, Disturber};
 use crate::audio::{Audio, Condition, Sound};
 use crate::config::SetSettings;
@@ -89,6 +89,7 @@ fn settings(run: &PipelineRun, set: FeatureSet, condition: Condition) -> Result<
         #[serde(flatten)]
         set: SetSettings,
         feature_code_version: u32,
+        augment_code_version: u32,
         condition: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         copies: Option<(Augment, Vec<Variant>)>,
@@ -96,6 +97,7 @@ fn settings(run: &PipelineRun, set: FeatureSet, condition: Condition) -> Result<
     let key = Key {
         set: run.pipeline.features.of(set)?,
         feature_code_version: set.code_version(),
+        augment_code_version: augment::CODE_VERSION,
         condition: key(condition),
         copies: copies(run, set),
     };

@@ -258,7 +258,7 @@ fn task<'n>(
         augmented: Some(features.clone()),
         features,
     };
-    let memory = jobs.all().next().map(|job| train::memory(&job));
+    let memory = train::memory(experiment, one.utterances(data).len());
     let action = move |context: &Context| {
         let (labels, before, _) = predictions::read(&before)?;
         let runs: Vec<(Job, &Finished)> = jobs.all().zip(&trained).collect();
@@ -267,7 +267,7 @@ fn task<'n>(
         test.conclude(&labels, &before, &after?, context)
     };
     Ok(Task {
-        memory: memory.unwrap_or_default(),
+        memory,
         ..Task::new(id, identity, action)
     })
 }

@@ -1,6 +1,7 @@
 //! The first table of RESULTS.md and its picture: for each corpus, protocol and setting the
 //! published figures beside the best systems here, without and with a pretrained encoder.
 
+use crate::encoder::Heard;
 use crate::escape::markdown as text;
 use crate::evaluation::{Interval, Published, Spread};
 use crate::split::TestSpeakers;
@@ -18,6 +19,8 @@ pub(super) struct Line<'r> {
     /// Place of the corpus in the text, from 1 on.
     corpus: usize,
     title: &'r str,
+    /// What the corpus lacks of the published one.
+    differs: Option<String>,
     protocol: &'r str,
     speakers: TestSpeakers,
     transductive: bool,
@@ -57,7 +60,9 @@ pub(super) fn lines(pipelines: &[ResultsPipeline]) -> Vec<Line<'_>> {
         };
         let of_corpus = lines.len();
         for (experiment, section) in finished(pipeline) {
-            if section.shuffled_labels || leak::of(section).is_some() {
+            let heard = Heard::worst(&section.encoders);
+            let is_heard = heard.is_some_and(|worst| worst.verdict.is_leak());
+            if section.shuffled_labels || leak::of(section).is_some() || is_heard {
                 continue;
             }
             let own = lines[of_corpus..].iter().position(|line| {
@@ -96,11 +101,17 @@ impl<'r> Line<'r> {
                         Standing::Comparable { .. }
                     )
                 })
-                .max_by(|a, b| value(a).total_cmp(&value(b)))
+                .max_by(|a, b| {
+                    // A UAR is what ours are held against.
+                    let by_uar = a.uar.is_some().cmp(&b.uar.is_some());
+                    by_uar.then(value(a).total_cmp(&value(b)))
+                })
         };
         Line {
             corpus,
             title: &pipeline.title,
+            differs: (pipeline.report.as_ref())
+                .and_then(|report| compare::differs_from_published(report.corpus.as_ref()?)),
             protocol: &section.protocol,
             speakers: section.speakers,
             transductive: experiment.transductive,
@@ -168,15 +179,18 @@ pub(super) fn table(lines: &[Line], picture: Option<&str>) -> String {
         "UAR in per cent with its 95 % interval over speakers; of published figures without a UAR the accuracy, marked WA. A best system here \
          is the best of all that were measured in its row, by the very figure that is shown, which is a little too high for that reason. A published \
          figure stands in a row whose test speakers and setting are of its kind, most in other folds than ours. Encoder: a pretrained speech encoder, trained \
-         on much more speech than the corpus. Systems that were trained on recordings that they are tested on are not here.\n\n",
+         on much more speech than the corpus. Systems that were trained on recordings that they are tested on, and encoders \
+         that were, are not here.\n\n",
     );
     out.push_str("| corpus | protocol | setting | reproduced | best published | best here, no encoder | best here, with an encoder |\n");
     out.push_str("|---|---|---|---|---|---|---|\n");
     for line in lines {
         out.push_str(&format!(
-            "| [{}](#corpus-{}) | {}: {} | {} | {} | {} | {} | {} |\n",
+            "| [{}](#corpus-{}){} | {}: {} | {} | {} | {} | {} | {} |\n",
             text(line.title),
             line.corpus,
+            (line.differs.as_ref())
+                .map_or(String::new(), |differs| format!(" (**{}**)", text(differs))),
             text(line.protocol),
             lower_first(line.speakers.heading()),
             line.setting(),
@@ -213,11 +227,15 @@ fn ours(best: Option<&Best>) -> String {
     };
     let ends = interval(best.section)
         .map(|Interval { low, high }| format!(" [{}, {}]", percent(low), percent(high)));
+    let heard = Heard::worst(&best.section.encoders)
+        .filter(|worst| !worst.verdict.is_unseen())
+        .map(|worst| format!("; {}", worst.badge()));
     format!(
-        "**{}**{} ({})",
+        "**{}**{} ({}{})",
         percent(best.uar),
         ends.unwrap_or_default(),
-        text(best.title)
+        text(best.title),
+        heard.unwrap_or_default()
     )
 }
 
