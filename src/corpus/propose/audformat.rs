@@ -18,6 +18,9 @@ use crate::error::{Error, Result};
 use crate::escape::shown;
 use crate::text::plural;
 
+/// The columns of interest of each recording or segment.
+type Cells = BTreeMap<Index, BTreeMap<String, String>>;
+
 /// The name of the header.
 pub(super) const HEADER: &str = "db.yaml";
 
@@ -81,7 +84,7 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
     let tables = tables_of_interest(tables, choices);
     let (emotion, others) = emotion_column(&path, &tables, choices, &all)?;
     let speaker = speaker_column(&path, &tables, choices, &all)?;
-    let mut cells: BTreeMap<Index, BTreeMap<String, String>> = BTreeMap::new();
+    let mut cells = Cells::new();
     let mut evidence = Vec::new();
     let mut warnings = Vec::new();
     if let Some(first) = others.first() {
@@ -135,11 +138,9 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
             ));
         }
     }
-    // A filewise speaker holds for every segment of its file.
-    let of_file: BTreeMap<&str, &String> = cells
-        .iter()
-        .filter_map(|((file, ..), row)| Some((file.as_str(), row.get(speaker.as_ref()?)?)))
-        .collect();
+    let of_file = speaker
+        .as_ref()
+        .map_or_else(BTreeMap::new, |column| speakers_of_files(&cells, column));
     let sexes = sexes(root, &header, &mut warnings)?;
     let mut out = Vec::new();
     for ((file, start, end), row) in &cells {
@@ -156,7 +157,7 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
             more.insert("sex", (*sex).to_owned());
         }
         // Either may be open: a segment that begins later than its file, or ends before it.
-        if start.parse::<f64>().is_ok_and(|start| start > 0.0) {
+        if !start.is_empty() {
             more.insert("start", start.clone());
         }
         if !end.is_empty() {
@@ -248,6 +249,30 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
         set_aside,
         ..Proposal::default()
     })
+}
+
+/// The speaker of each file, for segments that name none: the one of the file as a whole, or else
+/// the only one that its segments name.
+fn speakers_of_files<'c>(cells: &'c Cells, column: &str) -> BTreeMap<&'c str, &'c String> {
+    let mut out: BTreeMap<&str, Option<&String>> = BTreeMap::new();
+    let mut whole = BTreeMap::new();
+    for ((file, start, end), row) in cells {
+        let Some(speaker) = row.get(column) else {
+            continue;
+        };
+        if start.is_empty() && end.is_empty() {
+            whole.insert(file.as_str(), speaker);
+        }
+        out.entry(file)
+            .and_modify(|one| *one = one.filter(|one| *one == speaker))
+            .or_insert(Some(speaker));
+    }
+    let mut out: BTreeMap<&str, &String> = out
+        .into_iter()
+        .filter_map(|(file, one)| Some((file, one?)))
+        .collect();
+    out.extend(whole);
+    out
 }
 
 fn one_line(text: &str) -> String {

@@ -239,3 +239,37 @@ fn another_sensor_is_used_only_when_it_is_asked_for() {
         4
     );
 }
+
+#[test]
+fn a_segment_has_its_own_speaker_or_the_one_of_its_file() {
+    let dir = database(&[
+        (
+            HEADER,
+            "name: x\ntables:\n  a: {columns: {emotion: {scheme_id: emotion}}}\n  s: {columns: {speaker: {scheme_id: speaker}}}\n",
+        ),
+        (
+            "db.a.csv",
+            "file,start,end,emotion\ntalk.wav,0,1,wut\ntalk.wav,1,2,wut\ntalk.wav,5,6,wut\nmono.wav,0,1,wut\nwhole.wav,0,1,wut\n",
+        ),
+        (
+            "db.s.csv",
+            "file,start,end,speaker\ntalk.wav,0,1,anna\ntalk.wav,1,2,bert\nmono.wav,1,2,carla\nmono.wav,2,3,carla\nwhole.wav,,,dora\nwhole.wav,1,2,emil\n",
+        ),
+    ]);
+    let found = read_tables(dir.path(), &Choices::default()).unwrap();
+    let speakers: Vec<(&str, Option<&str>)> = found
+        .rows
+        .iter()
+        .map(|row| (row.path.as_str(), row.speaker.as_deref()))
+        .collect();
+    assert_eq!(
+        speakers,
+        [
+            ("mono.wav", Some("carla")),
+            ("talk.wav", Some("anna")),
+            ("talk.wav", Some("bert")),
+            ("talk.wav", None),
+            ("whole.wav", Some("dora"))
+        ]
+    );
+}
