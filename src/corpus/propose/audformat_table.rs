@@ -28,10 +28,10 @@ pub(super) fn file_of(root: &Path, name: &str) -> Result<PathBuf> {
     })
 }
 
-/// The cells of a table, with what reading them left open.
+/// All cells of a table, with what reading them left open.
 pub(super) fn cells(path: &Path) -> Result<Sheet> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    sheet::read(path, &name, &Cancel::default())
+    sheet::read(path, &name, usize::MAX, &Cancel::default())
 }
 
 /// The rows of a table by file and, where it has them, start and end.
