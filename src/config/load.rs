@@ -86,7 +86,7 @@ pub fn parse(
         // A value may be wrong for some experiments alone.
         overrides::by_name(error, text, overrides, &|overrides| read(overrides).is_ok())
     })?;
-    guesses::of_parts(&mut pipeline.corpus, Path::new(file_name));
+    guesses::of_parts(&mut pipeline.corpus, Path::new(file_name), corpora_dir);
     pipeline.file = file_name.into();
     pipeline.text = text.to_owned();
     pipeline.overrides = overrides.to_vec();

@@ -148,9 +148,14 @@ impl<'a> Section<'a> {
     /// The path under `key` with `data/corpora` at its front replaced by `corpora_dir`, unless an
     /// override gives the path.
     pub(super) fn moved(&self, key: &str, path: &Path, corpora_dir: Option<&Path>) -> PathBuf {
-        match (corpora_dir, path.strip_prefix(CORPORA)) {
-            (Some(dir), Ok(rest)) if !self.is_overridden(key) => dir.join(rest),
-            _ => path.to_path_buf(),
-        }
+        moved(path, corpora_dir.filter(|_| !self.is_overridden(key)))
+    }
+}
+
+/// The path with `data/corpora` at its front replaced by `corpora_dir`.
+pub(super) fn moved(path: &Path, corpora_dir: Option<&Path>) -> PathBuf {
+    match (corpora_dir, path.strip_prefix(CORPORA)) {
+        (Some(dir), Ok(rest)) => dir.join(rest),
+        _ => path.to_path_buf(),
     }
 }

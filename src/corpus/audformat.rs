@@ -59,13 +59,17 @@ pub fn read(root: &Path, emotion: Option<&str>, speaker: Option<&str>) -> Result
         let detail = "in a table of the database, and not in the folder: restore the recording";
         aside(path, Reason::MissingAudio, detail)
     }));
+    let no_emotion = match emotion {
+        Some(_) => "the column that was chosen gives it no emotion",
+        None => "no table gives it an emotion",
+    };
     let known: BTreeSet<&str> = there.iter().map(|row| row.path.as_str()).collect();
     let others: BTreeSet<String> = set_aside.iter().map(|aside| aside.path.clone()).collect();
     set_aside.extend(
         tree.files
             .iter()
             .filter(|path| !known.contains(path.as_str()) && !others.contains(*path))
-            .map(|path| aside(path, Reason::MissingLabel, "no table gives it an emotion")),
+            .map(|path| aside(path, Reason::MissingLabel, no_emotion)),
     );
     set_aside.extend(tree.set_aside);
     set_aside.sort_by(|a, b| (&a.path, a.reason).cmp(&(&b.path, b.reason)));

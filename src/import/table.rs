@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::cells::{is_decimal_comma, number, seconds};
+use super::cells::{is_decimal_comma, number};
 use super::settings::{ImportSettings, name_of};
-use crate::corpus::is_missing;
+use crate::corpus::{is_missing, seconds};
 use crate::error::{Error, Result};
 use crate::text::{excerpt, listed, nearest, plural};
 

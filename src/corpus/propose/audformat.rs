@@ -18,6 +18,9 @@ use crate::error::{Error, Result};
 use crate::escape::shown;
 use crate::text::plural;
 
+/// The columns of interest of each recording or segment.
+type Cells = BTreeMap<Index, BTreeMap<String, String>>;
+
 /// The name of the header.
 pub(super) const HEADER: &str = "db.yaml";
 
@@ -78,10 +81,11 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
         .collect();
     let (choices, asked) = of_a_table(tables, choices, &all);
     let choices = &choices;
-    let tables = tables_of_interest(tables, choices);
+    let mut tables = tables_of_interest(tables, choices);
+    tables.sort_by_key(|(name, ..)| asked.as_deref() != Some(*name));
     let (emotion, others) = emotion_column(&path, &tables, choices, &all)?;
     let speaker = speaker_column(&path, &tables, choices, &all)?;
-    let mut cells: BTreeMap<Index, BTreeMap<String, String>> = BTreeMap::new();
+    let mut cells = Cells::new();
     let mut evidence = Vec::new();
     let mut warnings = Vec::new();
     if let Some(first) = others.first() {
@@ -91,14 +95,15 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
         ));
     }
     let mut parts: BTreeMap<Index, &str> = BTreeMap::new();
-    // The table of each folder that is wanted most: one that was asked for, or else the one with
-    // the plainest name.
-    let mut named: BTreeMap<String, (bool, usize)> = BTreeMap::new();
+    // How plain the plainest name of a table with emotions of a folder is.
+    let mut named: BTreeMap<String, usize> = BTreeMap::new();
     let mut tables_of: BTreeMap<String, &str> = BTreeMap::new();
+    let mut segments_in: BTreeSet<&str> = BTreeSet::new();
     for (name, table, wanted) in tables {
+        let is_asked = asked.as_deref().is_none_or(|asked| asked == name);
         let wanted: BTreeSet<&String> = wanted
             .keys()
-            .filter(|column| **column == emotion || Some(*column) == speaker.as_ref())
+            .filter(|column| (is_asked && **column == emotion) || Some(*column) == speaker.as_ref())
             .collect();
         if wanted.is_empty() {
             continue;
@@ -107,20 +112,25 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
         let part = part(&header, table);
         let mut others = 0;
         for (index, row) in rows(root, name, &mut warnings)? {
-            let rank = (asked.as_deref() != Some(name), name.matches('.').count());
-            let best = named.entry(folder(&index.0).to_owned()).or_insert(rank);
-            *best = rank.min(*best);
             if wanted.contains(&emotion) {
+                let rank = name.matches('.').count();
+                let best = named.entry(folder(&index.0).to_owned()).or_insert(rank);
+                *best = rank.min(*best);
                 tables_of.entry(folder(&index.0).to_owned()).or_insert(name);
+                if !is_whole(&index) {
+                    segments_in.insert(name);
+                }
             }
+            let mut is_other = false;
             if let Some(part) = part {
-                parts.insert(index.clone(), part);
+                is_other = *parts.entry(index.clone()).or_insert(part) != part;
             }
             let known = cells.entry(index).or_default();
             let other = |column: &String, value: &String| {
                 wanted.contains(column) && known.get(column).is_some_and(|old| old != value)
             };
-            others += usize::from(row.iter().any(|(column, value)| other(column, value)));
+            is_other |= row.iter().any(|(column, value)| other(column, value));
+            others += usize::from(is_other);
             for (column, value) in row
                 .into_iter()
                 .filter(|(column, _)| wanted.contains(column))
@@ -130,16 +140,14 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
         }
         if others > 0 {
             warnings.push(format!(
-                "in {}, the table {name} says otherwise than a table before it, which is believed",
+                "in {}, the table {name} disagrees with an earlier table, which is used",
                 plural(others, "row")
             ));
         }
     }
-    // A filewise speaker holds for every segment of its file.
-    let of_file: BTreeMap<&str, &String> = cells
-        .iter()
-        .filter_map(|((file, ..), row)| Some((file.as_str(), row.get(speaker.as_ref()?)?)))
-        .collect();
+    let of_file = speaker
+        .as_ref()
+        .map_or_else(BTreeMap::new, |column| speakers_of_files(&cells, column));
     let sexes = sexes(root, &header, &mut warnings)?;
     let mut out = Vec::new();
     for ((file, start, end), row) in &cells {
@@ -156,7 +164,7 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
             more.insert("sex", (*sex).to_owned());
         }
         // Either may be open: a segment that begins later than its file, or ends before it.
-        if start.parse::<f64>().is_ok_and(|start| start > 0.0) {
+        if !start.is_empty() {
             more.insert("start", start.clone());
         }
         if !end.is_empty() {
@@ -209,8 +217,9 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
         .count();
     if twice > 0 {
         warnings.push(format!(
-            "{} in recordings that have an emotion as a whole, too: keep one of both in the manifest",
-            plural(twice, "segment")
+            "{} (table {}) in recordings that have an emotion as a whole, too: choose the table of either with --emotion \"column:TABLE.{emotion}\"",
+            plural(twice, "segment"),
+            segments_in.into_iter().collect::<Vec<_>>().join(", ")
         ));
     }
     match &speaker {
@@ -248,6 +257,36 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
         set_aside,
         ..Proposal::default()
     })
+}
+
+/// Whether it is a file from its beginning to its end.
+fn is_whole((_, start, end): &Index) -> bool {
+    start.is_empty() && end.is_empty()
+}
+
+/// The speaker of each file, for segments that name none: the one of the file as a whole, or else
+/// the only one that its segments name.
+fn speakers_of_files<'c>(cells: &'c Cells, column: &str) -> BTreeMap<&'c str, &'c String> {
+    let mut out: BTreeMap<&str, Option<&String>> = BTreeMap::new();
+    let mut whole = BTreeMap::new();
+    for (index, row) in cells {
+        let file = &index.0;
+        let Some(speaker) = row.get(column) else {
+            continue;
+        };
+        if is_whole(index) {
+            whole.insert(file.as_str(), speaker);
+        }
+        out.entry(file)
+            .and_modify(|one| *one = one.filter(|one| *one == speaker))
+            .or_insert(Some(speaker));
+    }
+    let mut out: BTreeMap<&str, &String> = out
+        .into_iter()
+        .filter_map(|(file, one)| Some((file, one?)))
+        .collect();
+    out.extend(whole);
+    out
 }
 
 fn one_line(text: &str) -> String {

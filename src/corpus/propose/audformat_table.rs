@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::audformat::HEADER;
 use super::sheet::{self, Sheet};
 use crate::cancel::Cancel;
+use crate::corpus::seconds;
 use crate::error::{Error, Result};
 use crate::text::excerpt;
 
@@ -27,10 +28,10 @@ pub(super) fn file_of(root: &Path, name: &str) -> Result<PathBuf> {
     })
 }
 
-/// The cells of a table, with what reading them left open.
+/// All cells of a table, with what reading them left open.
 pub(super) fn cells(path: &Path) -> Result<Sheet> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    sheet::read(path, &name, &Cancel::default())
+    sheet::read(path, &name, usize::MAX, &Cancel::default())
 }
 
 /// The rows of a table by file and, where it has them, start and end.
@@ -49,12 +50,12 @@ pub(super) fn rows(
                 .hint("save the database again with audformat"),
         );
     };
-    let (start, end) = (place("start"), place("end"));
+    let (start_at, end_at) = (place("start"), place("end"));
     let text = |row: &[String], c: usize| row.get(c).cloned().unwrap_or_default();
     let row = |(n, row): (usize, &Vec<String>)| -> Result<(Index, BTreeMap<String, String>)> {
         let time = |c: Option<usize>| {
             let cell = c.map_or(String::new(), |c| text(row, c));
-            seconds(&cell).ok_or_else(|| {
+            let time = seconds(&cell).map_err(|_| {
                 Error::data(format!(
                     "{}: in row {} `{}` is no time of a segment",
                     path.display(),
@@ -62,48 +63,34 @@ pub(super) fn rows(
                     excerpt(&cell)
                 ))
                 .hint("write it as audformat does, 0 days 00:00:01.500000, or in seconds")
-            })
+            })?;
+            Ok(time.map_or_else(String::new, spelled))
         };
+        let (mut start, end) = (time(start_at)?, time(end_at)?);
+        // Segments begin with their file unless they say when.
+        if start == "0" {
+            start.clear();
+        }
         let rest = sheet
             .columns
             .iter()
             .zip(row)
             .enumerate()
             .filter(|(c, (_, cell))| {
-                *c != file && Some(*c) != start && Some(*c) != end && !cell.is_empty()
+                *c != file && Some(*c) != start_at && Some(*c) != end_at && !cell.is_empty()
             });
         let values = rest
             .map(|(_, (column, cell))| (column.clone(), cell.clone()))
             .collect();
-        Ok(((text(row, file), time(start)?, time(end)?), values))
+        Ok(((text(row, file), start, end), values))
     };
     sheet.rows.iter().enumerate().map(row).collect()
 }
 
-/// A time as seconds: a pandas Timedelta (`0 days`, `0 days 00:00:01.500000`), or a number of
-/// seconds, as the durations of Parquet are read. What is open stays empty.
-fn seconds(text: &str) -> Option<String> {
-    if text.is_empty() || text == "NaT" {
-        return Some(String::new());
-    }
-    if text.parse::<f64>().is_ok_and(f64::is_finite) {
-        return Some(text.to_owned());
-    }
-    let (days, clock) = text.split_once(" days")?;
-    let clock = if clock.trim().is_empty() {
-        "0:0:0"
-    } else {
-        clock.trim().trim_start_matches('+')
-    };
-    let days: f64 = days.trim().parse().ok()?;
-    let parts: Vec<f64> = clock
-        .split(':')
-        .map(|part| part.parse().ok())
-        .collect::<Option<_>>()?;
-    let [hours, minutes, seconds] = parts[..] else {
-        return None;
-    };
-    Some((((days * 24.0 + hours) * 60.0 + minutes) * 60.0 + seconds).to_string())
+/// A time in one spelling, to the nanosecond as audformat has it, so that equal times are one key.
+fn spelled(seconds: f64) -> String {
+    let text = format!("{seconds:.9}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -111,21 +98,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_written_in_several_ways() {
-        let read = |text: &str| seconds(text).unwrap();
-        assert_eq!(
-            [
-                read("0 days"),
-                read("1 days 00:01:00.25"),
-                read("2.5"),
-                read("NaT"),
-                read("")
-            ],
-            ["0", "86460.25", "2.5", "", ""]
-        );
-        assert_eq!(
-            [seconds("soon"), seconds("inf"), seconds("1 days 00:01")],
-            [None, None, None]
-        );
+    fn equal_times_are_one_key_however_they_are_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = |start: &str, end: &str| {
+            let text = format!("file,start,end,emotion\na.wav,{start},{end},wut\n");
+            std::fs::write(dir.path().join("db.a.csv"), text).unwrap();
+            let all = rows(dir.path(), "a", &mut vec![]).map_err(|e| e.to_string())?;
+            let (_, start, end) = all[0].0.clone();
+            Ok::<_, String>((start, end))
+        };
+        let is = |start: &str, end: &str| Ok((start.to_owned(), end.to_owned()));
+        for start in ["", "NaT", "0", "0.0", "-0.0", "0 days", "0 days 00:00:00"] {
+            assert_eq!(key(start, "1.50"), is("", "1.5"), "{start}");
+        }
+        for end in ["3661.1", "0 days 01:01:01.100000", "01:01:01.1"] {
+            assert_eq!(key("10", end), is("10", "3661.1"), "{end}");
+        }
+        for wrong in ["-1", "-1 days +23:59:59", "soon", "inf", "1 days 00:01"] {
+            assert!(key(wrong, "").unwrap_err().contains("in row 1"), "{wrong}");
+        }
     }
 }

@@ -70,7 +70,7 @@ fn tables_that_disagree_and_segments_of_labelled_files_are_doubts() {
     assert_eq!(found.rows[0].emotion, "wut");
     assert!(
         found.warnings[0].starts_with("in 1 row, the table b")
-            && found.warnings[1].starts_with("1 segment in"),
+            && found.warnings[1].starts_with("1 segment (table b) in"),
         "{:?}",
         found.warnings
     );
@@ -238,4 +238,92 @@ fn another_sensor_is_used_only_when_it_is_asked_for() {
             .len(),
         4
     );
+}
+
+#[test]
+fn a_segment_has_its_own_speaker_or_the_one_of_its_file() {
+    let dir = database(&[
+        (
+            HEADER,
+            "name: x\ntables:\n  a: {columns: {emotion: {scheme_id: emotion}}}\n  s: {columns: {speaker: {scheme_id: speaker}}}\n",
+        ),
+        (
+            "db.a.csv",
+            "file,start,end,emotion\ntalk.wav,0,1,wut\ntalk.wav,1,2,wut\ntalk.wav,5,6,wut\nmono.wav,0,1,wut\nwhole.wav,0,1,wut\n",
+        ),
+        (
+            "db.s.csv",
+            "file,start,end,speaker\ntalk.wav,0,1,anna\ntalk.wav,1,2,bert\nmono.wav,1,2,carla\nmono.wav,2,3,carla\nwhole.wav,,,dora\nwhole.wav,1,2,emil\n",
+        ),
+    ]);
+    let found = read_tables(dir.path(), &Choices::default()).unwrap();
+    let speakers: Vec<(&str, Option<&str>)> = found
+        .rows
+        .iter()
+        .map(|row| (row.path.as_str(), row.speaker.as_deref()))
+        .collect();
+    assert_eq!(
+        speakers,
+        [
+            ("mono.wav", Some("carla")),
+            ("talk.wav", Some("anna")),
+            ("talk.wav", Some("bert")),
+            ("talk.wav", None),
+            ("whole.wav", Some("dora"))
+        ]
+    );
+}
+
+#[test]
+fn a_table_that_is_asked_for_alone_gives_the_emotions() {
+    let table =
+        |part: &str| format!("{{split_id: {part}, columns: {{emotion: {{scheme_id: emotion}}}}}}");
+    let header = format!(
+        "name: x\nsplits: {{u: {{type: train}}, v: {{type: test}}}}\ntables:\n  a: {}\n  b: {}\n  s: {{columns: {{speaker: {{scheme_id: speaker}}}}}}\n",
+        table("u"),
+        table("v")
+    );
+    let dir = database(&[
+        (HEADER, &header),
+        ("db.a.csv", "file,emotion\na.wav,wut\nb.wav,wut\n"),
+        ("db.b.csv", "file,emotion\nb.wav,wut\nc.wav,freude\n"),
+        ("db.s.csv", "file,speaker\na.wav,1\nb.wav,2\nc.wav,3\n"),
+    ]);
+    let read = |emotion: Option<&str>| {
+        let choices = Choices {
+            emotion: emotion.map(|name| Place::Column(name.to_owned())),
+            speaker: None,
+        };
+        let found = read_tables(dir.path(), &choices).unwrap();
+        let words = |row: &Row| {
+            let speaker = row.speaker.clone().unwrap_or_default();
+            format!(
+                "{} {} {speaker} {}",
+                row.path, row.emotion, row.columns["split"]
+            )
+        };
+        (
+            found.rows.iter().map(words).collect::<Vec<_>>(),
+            found.warnings,
+        )
+    };
+    let (rows, warnings) = read(None);
+    assert_eq!(
+        rows,
+        [
+            "a.wav wut 1 train",
+            "b.wav wut 2 train",
+            "c.wav freude 3 test"
+        ]
+    );
+    // The labels agree, the parts do not.
+    assert_eq!(
+        warnings,
+        ["in 1 row, the table b disagrees with an earlier table, which is used"]
+    );
+    for asked in ["b", "b.emotion"] {
+        let (rows, warnings) = read(Some(asked));
+        assert_eq!(rows, ["b.wav wut 2 test", "c.wav freude 3 test"]);
+        assert_eq!(warnings, Vec::<String>::new());
+    }
 }

@@ -23,6 +23,9 @@ const SHOWN: usize = 6;
 /// Lines by their first word.
 type Lines = BTreeMap<String, (usize, String)>;
 
+/// A recording, start and end; what is open is `None`.
+type Span<'s> = (&'s str, Option<String>, Option<String>);
+
 /// One data directory.
 struct Directory {
     /// Below the root; empty for the root itself.
@@ -56,7 +59,7 @@ pub(super) fn read(folder: &Folder) -> Result<Option<Proposal>> {
     found.sort_by_key(|one| (part_of(&one.scp).is_none(), one.name.clone()));
     let index = RecordingIndex::of(folder.files);
     let mut whole = Proposal::default();
-    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    let mut seen: BTreeMap<Span, Vec<(&str, Option<&str>)>> = BTreeMap::new();
     let mut again = 0;
     let (mut gone, mut commands) = (Vec::new(), Vec::new());
     for one in &found {
@@ -67,7 +70,7 @@ pub(super) fn read(folder: &Folder) -> Result<Option<Proposal>> {
                 continue;
             }
             let span = one.span(utterance)?;
-            let recording = span.as_ref().map_or(utterance.as_str(), |span| span.0);
+            let (recording, start, end) = span.unwrap_or((utterance, None, None));
             let Some((at, to)) = one.recordings.get(recording) else {
                 return Err(Error::data(format!(
                     "line {line} of {} names {}, which is neither in wav.scp nor in segments",
@@ -88,24 +91,27 @@ pub(super) fn read(folder: &Folder) -> Result<Option<Proposal>> {
                 gone.push(format!("{} (line {at} of {})", excerpt(to), one.scp));
                 continue;
             };
-            let key = format!("{path}#{:?}", span.map(|(_, start, end)| (start, end)));
-            if let Some(other) = seen.get(&key) {
-                again += usize::from(*other != one.name);
-                continue;
-            }
-            seen.insert(key, one.name.clone());
             let speaker = speaker.get(utterance.as_str()).copied();
             let mut columns = BTreeMap::new();
-            if let Some((_, start, end)) = span {
-                columns.insert("start", start.to_owned());
-                columns.extend(end.map(|end| ("end", end.to_owned())));
+            columns.extend(start.clone().map(|start| ("start", start)));
+            columns.extend(end.clone().map(|end| ("end", end)));
+            // Rows that differ stay, and are told as contradictions of any table are.
+            let labels = seen.entry((path, start, end)).or_default();
+            let agrees = |(other, who): &(&str, Option<&str>)| {
+                other == emotion && who.zip(speaker).is_none_or(|(a, b)| a == b)
+            };
+            if labels.iter().any(agrees) {
+                again += 1;
+                continue;
             }
+            labels.push((emotion, speaker));
             let part = part_of(&one.scp);
             columns.extend(part.map(|part| ("split", part.to_owned())));
             let gender = speaker.and_then(|speaker| one.genders.get(speaker));
             let sex = gender.and_then(|(_, word)| words::sex(word));
             columns.extend(sex.map(|sex| ("sex", sex.to_owned())));
             let text = one.texts.get(utterance).map(|(_, text)| text.clone());
+            let text = text.filter(|text| !text.is_empty());
             columns.extend(text.map(|text| ("text_id", text)));
             whole.rows.push(Row {
                 path: path.clone(),
@@ -123,7 +129,7 @@ pub(super) fn read(folder: &Folder) -> Result<Option<Proposal>> {
     ));
     if again > 0 {
         whole.warnings.push(format!(
-            "{} in several of {}: the first counts",
+            "{} left out with the sound and emotion of an earlier one, in {}",
             plural(again, "utterance"),
             listed(&named, SHOWN)
         ));
@@ -165,7 +171,7 @@ fn directory(root: &Path, scp: &str) -> Result<Option<Directory>> {
         name => format!("{name}/{file}"),
     };
     let optional = |file: &str| match root.join(beside(file)).is_file() {
-        true => lines(root, &beside(file)),
+        true => lines(root, &beside(file), file == "text"),
         false => Ok(Lines::new()),
     };
     let mut emotions = Lines::new();
@@ -180,7 +186,7 @@ fn directory(root: &Path, scp: &str) -> Result<Option<Directory>> {
     let (segments, speakers) = (optional("segments")?, optional("utt2spk")?);
     let (genders, texts) = (optional("spk2gender")?, optional("text")?);
     Ok(Some(Directory {
-        recordings: lines(root, scp)?,
+        recordings: lines(root, scp, false)?,
         scp: scp.to_owned(),
         name,
         emotions,
@@ -191,8 +197,9 @@ fn directory(root: &Path, scp: &str) -> Result<Option<Directory>> {
     }))
 }
 
-/// The lines of a file, each a name and what belongs to it.
-fn lines(root: &Path, name: &str) -> Result<Lines> {
+/// The lines of a file, each a name and what belongs to it, which may be nothing where that is
+/// `optional`, as in a transcript of silence.
+fn lines(root: &Path, name: &str, optional: bool) -> Result<Lines> {
     let path = root.join(name);
     let bytes = std::fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
     let text = String::from_utf8(bytes).map_err(|e| {
@@ -207,7 +214,8 @@ fn lines(root: &Path, name: &str) -> Result<Lines> {
             continue;
         }
         let place = || format!("line {} of {}", n + 1, path.display());
-        let Some((key, rest)) = line.split_once(char::is_whitespace) else {
+        let words = line.split_once(char::is_whitespace);
+        let Some((key, rest)) = words.or(optional.then_some((line, ""))) else {
             return Err(
                 Error::data(format!("{} has one word: {}", place(), excerpt(line)))
                     .hint("a line is a name, a space, and what belongs to it"),
@@ -247,9 +255,8 @@ impl Directory {
         folder.join(file).display().to_string()
     }
 
-    /// The recording, start and end of an utterance that is a segment; an end that is open is
-    /// `None`.
-    fn span(&self, utterance: &str) -> Result<Option<(&str, &str, Option<&str>)>> {
+    /// The recording, start and end of an utterance that is a segment, equal times in one spelling.
+    fn span(&self, utterance: &str) -> Result<Option<Span<'_>>> {
         let Some((line, text)) = self.segments.get(utterance) else {
             return Ok(None);
         };
@@ -260,7 +267,9 @@ impl Directory {
             && from >= 0.0
             && (to == -1.0 || to > from)
         {
-            return Ok(Some((recording, start, (to != -1.0).then_some(end))));
+            let start = (from > 0.0).then(|| from.to_string());
+            let end = (to != -1.0).then(|| to.to_string());
+            return Ok(Some((recording, start, end)));
         }
         Err(Error::data(format!(
             "line {line} of segments beside {} is no segment: {}",
@@ -301,5 +310,63 @@ impl Directory {
             .iter()
             .map(|(utterance, (_, speaker))| (utterance.as_str(), speaker.as_str()))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cancel::Cancel;
+
+    #[test]
+    fn utterances_of_one_sound_are_one_unless_they_differ_in_emotion() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("wav.scp", "r r.wav\nq q.wav\n"),
+            (
+                "segments",
+                "a r 0 1.5\nb r 0.00 1.50\nc r 0 1.5\nd r 2 3\nq q 0 -1\n",
+            ),
+            ("utt2emo", "a joy\nb joy\nc sad\nd sad\nq joy\n"),
+            ("text", "a hello you\nd\n"),
+        ] {
+            std::fs::write(dir.path().join(name), text).unwrap();
+        }
+        let files = ["q.wav", "r.wav"].map(str::to_owned);
+        let found = read(&Folder {
+            root: dir.path(),
+            files: &files,
+            choices: &Choices::default(),
+            cancel: &Cancel::default(),
+        })
+        .unwrap()
+        .unwrap();
+        let cell = |row: &Row, name: &str| row.columns.get(name).cloned().unwrap_or_default();
+        let rows: Vec<String> = found
+            .rows
+            .iter()
+            .map(|row| {
+                let [start, end, text] = ["start", "end", "text_id"].map(|name| cell(row, name));
+                format!("{} {} {start}-{end} {text}", row.path, row.emotion)
+            })
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                "r.wav joy -1.5 hello you",
+                "r.wav sad -1.5 ",
+                "r.wav sad 2-3 ",
+                "q.wav joy - "
+            ]
+        );
+        assert!(
+            found
+                .warnings
+                .iter()
+                .any(|warning| warning.starts_with("1 utterance left out")),
+            "{:?}",
+            found.warnings
+        );
+        assert_eq!(super::super::proposal::contradictions(&found.rows).len(), 1);
     }
 }

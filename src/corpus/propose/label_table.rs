@@ -6,7 +6,7 @@ use super::Folder;
 use super::place::{Choices, Place};
 use super::proposal::Row;
 use super::recording_index::RecordingIndex;
-use super::sheet::{Sheet, name_recordings, read};
+use super::sheet::{MOST_ROWS, Sheet, name_recordings, read};
 use super::votes::{add_winner, count_choices};
 use super::words;
 use crate::corpus::walk::{extension, file_name, is_audio_name};
@@ -130,7 +130,7 @@ pub(super) fn labelled(
             !is_text,
         )
     };
-    let mut sheet = read(&root.join(path), path, cancel).map_err(unread)?;
+    let mut sheet = read(&root.join(path), path, MOST_ROWS, cancel).map_err(unread)?;
     sheet.without_header(index, path);
     name_recordings(&mut sheet, path, index);
     let Some((file, resolver)) = sheet.of_files(index, path, cancel) else {

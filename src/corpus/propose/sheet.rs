@@ -16,8 +16,9 @@ use crate::error::{Error, Result};
 use crate::escape::shown;
 use crate::text::{excerpt, listed, plural};
 
-/// Rows looked at most of one table: a corpus of more recordings has a manifest of its own making.
-const MOST_ROWS: usize = 2_000_000;
+/// Rows looked at most of a table that may be of any use: a corpus of more recordings has a
+/// manifest of its own making.
+pub(super) const MOST_ROWS: usize = 2_000_000;
 /// Columns that are shown.
 const SHOWN: usize = 8;
 
@@ -55,12 +56,12 @@ pub(super) struct Sheet {
     pub(super) warnings: Vec<String>,
 }
 
-/// Reads the table at `path`, which is called `name`, also where it is written in Windows-1252.
+/// Reads at most `most` rows of the table at `path`, which is called `name`, also where it is written in Windows-1252.
 ///
 /// # Errors
 /// As a manifest's.
-pub(super) fn read(path: &Path, name: &str, cancel: &Cancel) -> Result<Sheet> {
-    let first = manifest::cells(path, MOST_ROWS, cancel);
+pub(super) fn read(path: &Path, name: &str, most: usize, cancel: &Cancel) -> Result<Sheet> {
+    let first = manifest::cells(path, most, cancel);
     let is_whole = first.as_ref().is_ok_and(|cells| cells.refused == 0);
     let copy = if is_whole { None } else { as_utf8(path)? };
     let mut warnings = Vec::new();
@@ -68,11 +69,14 @@ pub(super) fn read(path: &Path, name: &str, cancel: &Cancel) -> Result<Sheet> {
         None => first?,
         Some(copy) => {
             warnings.push(format!(
-                "{name} is not UTF-8 and is read as Windows-1252: look whether its letters are right in the manifest, or save it as UTF-8"
+                "{name} is not UTF-8 and is read as Windows-1252: check that its letters are right, or save it as UTF-8"
             ));
-            manifest::cells(copy.path(), MOST_ROWS, cancel)?
+            manifest::cells(copy.path(), most, cancel)?
         }
     };
+    if cells.rows.len() + cells.refused >= most {
+        warnings.push(format!("{name}: only its first {most} rows are used"));
+    }
     if let Some(why) = &cells.why {
         warnings.push(format!(
             "{name}: {} left out that cannot be read, such as {why}",
@@ -330,6 +334,20 @@ pub(super) fn name_recordings(sheet: &mut Sheet, table: &str, index: &RecordingI
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_that_is_cut_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("t.csv");
+        std::fs::write(&path, "file,emotion\na,wut\nb,wut\nc,wut\n").unwrap();
+        let read = |most| {
+            let sheet = read(&path, "t.csv", most, &Cancel::default()).unwrap();
+            (sheet.rows.len(), sheet.warnings)
+        };
+        let cut = "t.csv: only its first 2 rows are used".to_owned();
+        assert_eq!(read(2), (2, vec![cut]));
+        assert_eq!(read(usize::MAX), (3, vec![]));
+    }
 
     #[test]
     fn umlauts_of_older_tables_are_read() {

@@ -303,7 +303,7 @@ pub(super) fn column(folder: &Folder, name: &str) -> Result<BTreeMap<String, Str
     let mut seen = Vec::new();
     for table in without_own_files(root, walk_until(root, "", EXTENSIONS, cancel)?.files) {
         cancel.check()?;
-        let Ok(sheet) = sheet::read(&root.join(&table), &table, cancel) else {
+        let Ok(sheet) = sheet::read(&root.join(&table), &table, sheet::MOST_ROWS, cancel) else {
             continue;
         };
         let Some((file, resolver)) = sheet.of_files(&index, &table, cancel) else {
