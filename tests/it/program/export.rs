@@ -126,7 +126,7 @@ fn a_wrong_name_is_refused_with_those_that_there_are() {
     export(&["features", "small", "-o", "x.txt"]).fails(2, &["*.csv or *.parquet"]);
     project.write("mine.csv", "a,b\n1,2\n");
     export(&["features", "small", "-o", "mine.csv"])
-        .fails(2, &["nothing that this command has written"]);
+        .fails(2, &["exists and was not written by this command"]);
     assert_eq!(project.read("mine.csv"), b"a,b\n1,2\n");
     export(&["features", "small@other"]).fails(5, &["there is no variant `other`"]);
 }
