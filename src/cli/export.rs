@@ -129,7 +129,7 @@ fn format(path: &Path) -> Result<Format> {
     };
     if is_other {
         let what = format!(
-            "{} is there, and is nothing that this command has written",
+            "{} exists and was not written by this command",
             path.display()
         );
         return Err(Error::usage(what).hint("name another file, or remove that one first"));

@@ -145,7 +145,7 @@ fn figures_of_a_report_become_pdf_and_png() {
     let now = ser::files::files_below(&project.path("reports/small/figures"));
     let has = |word: &str| now.iter().any(|path| path.to_string_lossy().contains(word));
     assert!(
-        has("mine.svg") && has("experiment-other-confusion.svg") && !has("experiment-base-"),
+        has("mine.svg") && has("experiment-other/confusion.svg") && !has("experiment-base"),
         "{now:?}"
     );
 
