@@ -248,3 +248,36 @@ fn run_page(
         tasks,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_of_joined_parts_are_inputs() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        std::fs::create_dir(root.join("b")).unwrap();
+        for file in ["db.yaml", "db.emotion.csv", "db.files.pkl", "other.csv"] {
+            std::fs::write(root.join("b").join(file), "").unwrap();
+        }
+        let map = serde_json::json!({ "x": "y" });
+        let kind: CorpusKind = serde_json::from_value(serde_json::json!({
+            "kind": "joined", "root": root, "parts": [
+                { "kind": "manifest", "name": "a", "folder": "a", "path": "m.csv", "label_map": map },
+                { "kind": "audformat", "name": "b", "folder": "b", "label_map": map },
+                { "kind": "manifest", "name": "c", "root": "far", "path": "near/m.csv", "label_map": map },
+                { "kind": "ravdess", "name": "d", "folder": "d", "label_map": map },
+            ],
+        }))
+        .unwrap();
+        let expected = [
+            ("a/m.csv", root.join("a/m.csv")),
+            ("b/db.emotion.csv", root.join("b/db.emotion.csv")),
+            ("b/db.yaml", root.join("b/db.yaml")),
+            ("c/m.csv", "near/m.csv".into()),
+        ]
+        .map(|(name, path)| (name.to_owned(), path));
+        assert_eq!(of_corpus(&kind), expected);
+    }
+}
