@@ -4,7 +4,7 @@ nearest neighbours, naive Bayes, majority) with NumPy alone, and prints its clas
     ser export features demo -e svm -o features.csv
     python examples/load_models.py data/models/demo/svm/fold-00-seed-0 features.csv
 
-docs/models.md has the layout of the files. Features that are scaled by speaker and those of encoders are not covered.
+docs/models.md has the layout of the files. Features that are scaled by speaker, those of encoders and models with test_time_augment are not covered.
 """
 import csv, json, struct, sys
 import numpy as np
@@ -29,6 +29,8 @@ def inputs(card, columns):
     """Rows as the model sees them, of columns by name."""
     if card["inputs"]["scaler"] == "per-speaker" or card["inputs"].get("frames"):
         sys.exit("scaling by speaker and sequences of frames are not covered by this example")
+    if card.get("test_time_augment"):
+        sys.exit("this model averages over changed copies of a recording (test_time_augment), which is not covered by this example: use ser predict")
     def column(name):
         if name in columns:
             return np.array(columns[name], np.float32)

@@ -13,7 +13,7 @@ use crate::call::interruptible;
 use crate::table::Table;
 
 /// Columns of counts and of numbers that count from 0 or 1.
-const INTEGERS: [&str; 21] = [
+const INTEGERS: [&str; 24] = [
     "best_epoch",
     "classes",
     "count",
@@ -21,10 +21,13 @@ const INTEGERS: [&str; 21] = [
     "epochs",
     "fold",
     "folds",
+    "lost",
     "n",
     "n_test",
     "n_train",
     "n_validation",
+    "only_after",
+    "only_before",
     "predictions",
     "published",
     "right_a_only",
@@ -36,20 +39,24 @@ const INTEGERS: [&str; 21] = [
     "tests",
     "utterances",
 ];
-const FLAGS: [&str; 2] = ["correct", "transductive"];
+const FLAGS: [&str; 3] = ["correct", "guessed", "transductive"];
 /// Columns of text, some of which may look like numbers; all others hold 64-bit floats.
-const TEXTS: [&str; 31] = [
+const TEXTS: [&str; 35] = [
     "a",
     "attribute",
     "b",
     "by",
     "class",
+    "condition",
     "detail",
+    "encoder_verdict",
     "experiment",
     "feature",
     "fold_name",
     "group",
+    "inductive",
     "kind",
+    "left_out",
     "mark",
     "metric",
     "model",

@@ -1,6 +1,6 @@
 //! `export`: features or predictions of a pipeline as one table for other programs.
 
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -120,16 +120,11 @@ fn format(path: &Path) -> Result<Format> {
             return Err(Error::usage(what).hint("name it *.csv or *.parquet"));
         }
     };
-    let mut head = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(100).read_to_end(&mut head));
-    let is_other = match read {
-        Ok(0) => false,
-        Ok(_) => !library::is_export(path, &String::from_utf8_lossy(&head)),
-        Err(_) => path.exists(),
-    };
-    if is_other {
+    let holds_something =
+        std::fs::metadata(path).is_ok_and(|meta| !meta.is_file() || meta.len() > 0);
+    if holds_something && !library::is_export(path) {
         let what = format!(
-            "{} is there, and is nothing that this command has written",
+            "{} exists and was not written by this command",
             path.display()
         );
         return Err(Error::usage(what).hint("name another file, or remove that one first"));

@@ -1,10 +1,12 @@
 //! What the command line tells the history of a run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{command_line, system};
-use crate::config::{CorpusKind, Pipeline};
+use crate::config::{CorpusKind, CorpusPart, PartKind, Pipeline};
+use crate::corpus;
 use crate::error::{Kind, Result};
+use crate::features::FeatureSet;
 use crate::files::files_below;
 use crate::history::{Begin, End, History, Metric, Outcome, Process, Recorder, Run, What};
 use crate::orchestrator::Observer;
@@ -129,19 +131,57 @@ fn latest(pipeline: &Pipeline, options: &Options) -> Result<Option<Run>> {
     }
 }
 
+/// A file with its name.
+fn named(path: &Path) -> (String, PathBuf) {
+    let name = path.file_name().unwrap_or_default();
+    (name.to_string_lossy().into_owned(), path.to_owned())
+}
+
+/// The tables that say which recordings a corpus has; in a joined one the name of its part stands
+/// before that of a table.
+fn of_corpus(kind: &CorpusKind) -> Vec<(String, PathBuf)> {
+    let database = |root: &Path| -> Vec<_> {
+        let tables = corpus::audformat::tables(root).into_iter();
+        tables.map(|path| named(&path)).collect()
+    };
+    match kind {
+        CorpusKind::Manifest { path, .. } => vec![named(path)],
+        CorpusKind::Audformat { root, .. } => database(root),
+        CorpusKind::Joined { root, parts } => {
+            let of_part = |part: &CorpusPart| {
+                let files = match part.manifest(root) {
+                    Some(path) => vec![named(&path)],
+                    None if matches!(part.kind, PartKind::Audformat) => database(&part.root(root)),
+                    None => vec![],
+                };
+                let name = part.name.clone();
+                let before = move |(file, path)| (format!("{name}/{file}"), path);
+                files.into_iter().map(before).collect::<Vec<_>>()
+            };
+            parts.iter().flat_map(of_part).collect()
+        }
+        _ => vec![],
+    }
+}
+
 /// What the description of a report's folder says of the run.
 fn crate_run(run: Run, pipeline: &Pipeline, options: &Options) -> CrateRun {
-    let name = |path: &Path| {
-        let name = path.file_name().unwrap_or_default();
-        (name.to_string_lossy().into_owned(), path.to_owned())
-    };
-    let mut inputs = Vec::new();
-    if let CorpusKind::Manifest { path, .. } = &pipeline.corpus.kind {
-        inputs.push(name(path));
+    let mut inputs = of_corpus(&pipeline.corpus.kind);
+    let of_experiments = pipeline.experiments.iter().map(|one| one.inputs.set);
+    let used: Vec<FeatureSet> = of_experiments
+        .chain(pipeline.features.sets.clone())
+        .collect();
+    let imports = pipeline.features.imports.iter();
+    for import in imports.filter(|one| used.iter().any(|set| set.name() == one.name)) {
+        inputs.extend(
+            std::iter::once(&import.path)
+                .chain(&import.ids)
+                .map(|path| named(path)),
+        );
     }
     // Each recording with the hash of its sound.
     let tables = options.data_dir.join("tables").join(pipeline.full_name());
-    let files = files_below(&tables).into_iter().map(|path| name(&path));
+    let files = files_below(&tables).into_iter().map(|path| named(&path));
     inputs.extend(files.filter(|(name, _)| name.starts_with("utterances")));
     inputs.retain(|(_, path)| path.is_file());
     CrateRun {
@@ -207,4 +247,37 @@ fn run_page(
         steps: steps.to_vec(),
         tasks,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_of_joined_parts_are_inputs() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        std::fs::create_dir(root.join("b")).unwrap();
+        for file in ["db.yaml", "db.emotion.csv", "db.files.pkl", "other.csv"] {
+            std::fs::write(root.join("b").join(file), "").unwrap();
+        }
+        let map = serde_json::json!({ "x": "y" });
+        let kind: CorpusKind = serde_json::from_value(serde_json::json!({
+            "kind": "joined", "root": root, "parts": [
+                { "kind": "manifest", "name": "a", "folder": "a", "path": "m.csv", "label_map": map },
+                { "kind": "audformat", "name": "b", "folder": "b", "label_map": map },
+                { "kind": "manifest", "name": "c", "root": "far", "path": "near/m.csv", "label_map": map },
+                { "kind": "ravdess", "name": "d", "folder": "d", "label_map": map },
+            ],
+        }))
+        .unwrap();
+        let expected = [
+            ("a/m.csv", root.join("a/m.csv")),
+            ("b/db.emotion.csv", root.join("b/db.emotion.csv")),
+            ("b/db.yaml", root.join("b/db.yaml")),
+            ("c/m.csv", "near/m.csv".into()),
+        ]
+        .map(|(name, path)| (name.to_owned(), path));
+        assert_eq!(of_corpus(&kind), expected);
+    }
 }

@@ -136,7 +136,7 @@ fn check_picture(path: &Path) -> Result<()> {
     let is_own = |text: Vec<u8>| String::from_utf8_lossy(&text).contains(report::RESULTS_PICTURE);
     match std::fs::read(path).map(is_own) {
         Ok(false) => Err(Error::usage(format!(
-            "{} is there, and is nothing that `ser results` has written",
+            "{} exists and was not written by `ser results`",
             path.display()
         ))
         .hint("name another file, or remove that one first")),
@@ -175,7 +175,7 @@ fn check(output: &Path, found: &[ResultsPipeline]) -> Result<()> {
         && (text.contains("`ser results`") || text.contains("`make results`"));
     if !text.is_empty() && !own {
         let error = Error::usage(format!(
-            "{} is there, and is nothing that `ser results` has written",
+            "{} exists and was not written by `ser results`",
             output.display()
         ));
         return Err(error.hint("name another file, or remove that one first"));

@@ -85,6 +85,15 @@ impl CorpusPart {
     pub fn root(&self, root: &Path) -> PathBuf {
         self.root.clone().unwrap_or_else(|| root.join(&self.folder))
     }
+
+    /// The table of its files, where it has one; `root` is that of the whole.
+    pub fn manifest(&self, root: &Path) -> Option<PathBuf> {
+        match &self.kind {
+            PartKind::Manifest { path } if self.root.is_some() => Some(path.into()),
+            PartKind::Manifest { path } => Some(self.root(root).join(path)),
+            _ => None,
+        }
+    }
 }
 
 impl PartKind {

@@ -1,7 +1,7 @@
 //! An audformat database (<https://audeering.github.io/audformat/>), read as it lies.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Sex;
 use super::listing::{Listing, Reason, SetAside};
@@ -11,6 +11,21 @@ use super::walk::{AUDIO, check_root, walk};
 use super::{GENERATED_MARK, propose::words};
 use crate::error::{Error, Result};
 use crate::text::{composed, plural};
+
+/// The header of a database and its tables, by name.
+pub fn tables(root: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let is_table = [".csv", ".parquet"].iter().any(|end| name.ends_with(end));
+            name == "db.yaml" || (name.starts_with("db.") && is_table)
+        })
+        .collect();
+    files.sort();
+    files
+}
 
 /// Lists a database: every recording, or segment of one, that a table gives an emotion. The columns
 /// are those of the schemes `emotion` and `speaker` unless others are named, as `COLUMN` or

@@ -215,7 +215,7 @@ fn write(
         return Err(Error::data(format!(
             "no features could be computed of any recording under the condition {name} ({what})"
         ))
-        .hint("leave it out: --conditions names those that are to be tried"));
+        .hint("exclude it with --conditions"));
     }
     table.finish()
 }

@@ -1,6 +1,6 @@
 //! Features and predictions of a pipeline as one table for other programs, from its last tables.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, AsArray};
@@ -39,15 +39,23 @@ pub enum Format {
     Parquet,
 }
 
-/// First columns of exported tables as CSV, by which they are known again.
-const HEADS: [&str; 2] = [
-    "utterance_id,corpus,path,",
-    "experiment,protocol,fold,seed,utterance_id,truth,",
-];
+/// More than any header of a table takes, in bytes.
+const HEADER: u64 = 1 << 24;
 
-/// Whether a file that begins with `head` is an exported table.
-pub fn is_export(path: &Path, head: &str) -> bool {
-    export::is_table(path) || HEADS.iter().any(|start| head.starts_with(start))
+/// Whether a file is an exported table, by all its columns where it is CSV.
+pub fn is_export(path: &Path) -> bool {
+    let header = || -> Option<csv::StringRecord> {
+        let file = std::fs::File::open(path).ok()?;
+        csv::Reader::from_reader(file.take(HEADER))
+            .headers()
+            .ok()
+            .cloned()
+    };
+    export::is_table(path)
+        || header().is_some_and(|header| {
+            let names: Vec<String> = header.iter().map(str::to_owned).collect();
+            export::is_header(&names).unwrap_or(false)
+        })
 }
 
 /// The rows that are to be written, in parts.
@@ -64,9 +72,12 @@ pub fn parts(pipeline: &Pipeline, export: Export, data_dir: &Path) -> Result<Par
     match export {
         Export::Predictions(experiments) => {
             named(pipeline, experiments)?;
+            let controls = pipeline.experiments.iter().filter(|one| one.shuffle_labels);
+            let controls: Vec<&str> = controls.map(|one| one.name.as_str()).collect();
             let again: String = experiments.iter().map(|one| format!(" -e {one}")).collect();
-            let part = export::predictions(&folder, &folder.join(PREDICTIONS), experiments)
-                .map_err(|error| unfinished(error, &format!("ser run {name}{again}")))?;
+            let part =
+                export::predictions(&folder, &folder.join(PREDICTIONS), experiments, &controls)
+                    .map_err(|error| unfinished(error, &format!("ser run {name}{again}")))?;
             Ok(Box::new(std::iter::once(Ok(part))))
         }
         Export::Features { set, experiment } => {
@@ -76,9 +87,10 @@ pub fn parts(pipeline: &Pipeline, export: Export, data_dir: &Path) -> Result<Par
             let of = of.and_then(|found| found.first().copied());
             let set = feature_set(pipeline, set, of, &folder)?;
             let folds = of.map(|one| export::test_folds(&folder.join(SPLITS), &one.name));
+            let again: String = of.iter().map(|one| format!(" -e {}", one.name)).collect();
             let folds = folds
                 .transpose()
-                .map_err(|error| unfinished(error, &format!("ser run {name}")))?;
+                .map_err(|error| unfinished(error, &format!("ser run {name}{again}")))?;
             let mut rows = export::features(&folder, &published_name(set), folds).peekable();
             // What is missing is said before a file is begun.
             if let Some(Err(_)) = rows.peek()

@@ -1,7 +1,7 @@
 //! Several corpora as one.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::cancel::Cancel;
 use crate::config::{CorpusPart, PartKind};
@@ -56,11 +56,7 @@ pub(super) fn read(
             PartKind::Audformat => corpus::audformat::read(&folder, None, None)?,
             PartKind::Known(one) => corpus::known::read(&folder, one.kind.corpus())?,
             PartKind::Manifest { path } => {
-                let path = if part.root.is_some() {
-                    PathBuf::from(path)
-                } else {
-                    folder.join(path)
-                };
+                let path = part.manifest(root).unwrap_or_else(|| path.into());
                 let settings = ManifestSettings {
                     path,
                     root: folder.clone(),

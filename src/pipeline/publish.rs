@@ -201,10 +201,10 @@ impl<'a> Publication<'a> {
                 is_report_file(&name(path)) && !current.contains(name(path).as_str())
             }),
         );
-        let figures = entries(&folder.join(FIGURES)).into_iter();
-        self.gone.extend(
-            figures.filter(|path| !current.contains(format!("{FIGURES}/{}", name(path)).as_str())),
-        );
+        let current: BTreeSet<PathBuf> = current.iter().map(|name| folder.join(name)).collect();
+        let figures = files_below(&folder.join(FIGURES)).into_iter();
+        self.gone
+            .extend(figures.filter(|path| !current.contains(path)));
         self.all(folder, finished, last)
     }
 

@@ -110,14 +110,15 @@ fn described(
         ),
         None => "Nothing is known of the licence of the recordings.".to_owned(),
     };
-    let input_id = |input: &Hashed| format!("#{}", input.name);
+    // Two may have one name, and a name may hold what no address can.
+    let input_id = |i: usize| format!("#input-{}", i + 1);
     let mut objects: Vec<Value> = files
         .iter()
         .filter(|file| !is_result(file))
         .map(|file| reference(&file.name))
         .collect();
     objects.push(reference("#recordings"));
-    objects.extend(inputs.iter().map(|input| reference(&input_id(input))));
+    objects.extend((0..inputs.len()).map(|i| reference(&input_id(i))));
     objects.extend((0..report.overrides.len()).map(|i| reference(&format!("#setting-{}", i + 1))));
     let status = match run.error {
         None => "http://schema.org/CompletedActionStatus",
@@ -178,7 +179,8 @@ fn described(
     graph.extend(
         inputs
             .iter()
-            .map(|input| input.entity(&input_id(input), "CreativeWork")),
+            .enumerate()
+            .map(|(i, input)| input.entity(&input_id(i), "CreativeWork")),
     );
     graph.extend(report.overrides.iter().enumerate().map(|(i, text)| {
         let (key, value) = text.split_once('=').unwrap_or((text, ""));
@@ -233,7 +235,7 @@ mod tests {
             command: "ser run x".into(),
             version: "1.2.3".into(),
             error: None,
-            inputs: vec![("given.csv".into(), input)],
+            inputs: vec![("a b.csv".into(), input.clone()), ("a b.csv".into(), input)],
         };
         assert!(write_crate(&run, &folder).unwrap() && write_crate(&run, &folder).unwrap());
         let text = std::fs::read(folder.join(CRATE_FILE)).unwrap();
@@ -267,13 +269,20 @@ mod tests {
             .collect();
         assert_eq!(
             objects,
-            ["pipeline.toml", "#recordings", "#given.csv", "#setting-1"]
+            [
+                "pipeline.toml",
+                "#recordings",
+                "#input-1",
+                "#input-2",
+                "#setting-1"
+            ]
         );
         // sha256sum of "abc", from FIPS 180-4.
         assert_eq!(
-            of("#given.csv")["sha256"],
+            of("#input-2")["sha256"],
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
+        assert_eq!(of("#input-2")["name"], "a b.csv");
         assert_eq!(of("#setting-1")["value"], "2");
         assert_eq!(of("#ser")["softwareVersion"], "1.2.3");
         assert_eq!(of("./")["datePublished"], run.finished);

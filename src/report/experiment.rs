@@ -42,11 +42,12 @@ pub(super) fn render(report: &PipelineReport, index: usize) -> (String, Vec<Figu
     let Some(experiment) = report.experiments.get(index) else {
         return Default::default();
     };
-    let stem = file(report, index).replace(".html", "-");
-    let mut body = Html::with_figures(&stem);
+    let page = file(report, index);
+    let folder = page.strip_suffix(".html").unwrap_or(&page);
+    let mut body = Html::with_figures(folder);
     parts(&mut body, report, experiment);
     let title = format!("{} · {}", experiment.title, report.title);
-    html::page_with_figures(&stem, &title, |h| {
+    html::page_with_figures(folder, &title, |h| {
         header(h, report, experiment, body.parts());
         h.raw("<main id=\"main\" class=\"one\" tabindex=\"-1\">");
         banners::write(h, report);

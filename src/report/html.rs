@@ -19,8 +19,8 @@ pub struct Html {
 /// Pictures that become files.
 #[derive(Debug)]
 struct Figures {
-    /// Begins their names.
-    stem: String,
+    /// Their folder below that of all figures; empty where there is none.
+    folder: String,
     done: Vec<Figure>,
 }
 
@@ -33,11 +33,11 @@ impl Html {
         Html::default()
     }
 
-    /// Nothing yet; pictures become files as well, whose names begin with `stem`.
-    pub(super) fn with_figures(stem: &str) -> Html {
+    /// Nothing yet; pictures become files as well, in `folder` below that of all figures.
+    pub(super) fn with_figures(folder: &str) -> Html {
         Html {
             figures: Some(Figures {
-                stem: stem.to_owned(),
+                folder: folder.to_owned(),
                 done: vec![],
             }),
             ..Html::default()
@@ -59,10 +59,14 @@ impl Html {
         };
         // On the page of an experiment all identifiers begin with this.
         let name = id.trim_start_matches("x-");
-        let path = format!("{FIGURES}/{}{name}.svg", figures.stem);
+        let parts = [FIGURES, &figures.folder, &format!("{name}.svg")];
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        let path = parts.join("/");
+        // A folder of downloads is flat.
+        let saved = parts[1..].join("-");
         let svg = svg();
         let link = html! {
-            p.take { a href=(path) download aria-label={ "SVG: " (title) } { "SVG" } }
+            p.take { a href=(path) download=(saved) aria-label={ "SVG: " (title) } { "SVG" } }
         };
         figures.done.push(Figure { path, svg });
         self.put(link);
@@ -393,11 +397,11 @@ pub fn page(title: &str, body: impl FnOnce(&mut Html)) -> String {
 
 /// As [`page`], with its pictures as files.
 pub(super) fn page_with_figures(
-    stem: &str,
+    folder: &str,
     title: &str,
     body: impl FnOnce(&mut Html),
 ) -> (String, Vec<Figure>) {
-    let h = whole(Html::with_figures(stem), title, body);
+    let h = whole(Html::with_figures(folder), title, body);
     let figures = h.figures.map(|figures| figures.done);
     (h.markup, figures.unwrap_or_default())
 }

@@ -9,23 +9,27 @@ use super::data::{ExperimentSection, PipelineReport};
 use super::summary;
 use crate::error::{Error, Result};
 
-/// Licences in words, and what the hub calls them; longer words come before those that they begin
-/// with.
-const LICENCES: [(&str, &str); 13] = [
-    ("cc by-nc-sa 4.0", "cc-by-nc-sa-4.0"),
-    ("cc by-nc-nd 4.0", "cc-by-nc-nd-4.0"),
-    ("cc by-nc 4.0", "cc-by-nc-4.0"),
-    ("cc by-nc 3.0", "cc-by-nc-3.0"),
-    ("cc by-sa 4.0", "cc-by-sa-4.0"),
-    ("cc by-nd 4.0", "cc-by-nd-4.0"),
+/// Licences in words, with blanks for hyphens, and what the hub calls them.
+const LICENCES: [(&str, &str); 15] = [
+    ("cc by nc sa 4.0", "cc-by-nc-sa-4.0"),
+    ("cc by nc nd 4.0", "cc-by-nc-nd-4.0"),
+    ("cc by nc 4.0", "cc-by-nc-4.0"),
+    ("cc by nc 3.0", "cc-by-nc-3.0"),
+    ("cc by sa 4.0", "cc-by-sa-4.0"),
+    ("cc by nd 4.0", "cc-by-nd-4.0"),
     ("cc by 4.0", "cc-by-4.0"),
     ("cc by 3.0", "cc-by-3.0"),
     ("cc0", "cc0-1.0"),
     ("open database license", "odbl"),
     ("apache", "apache-2.0"),
     ("gpl 3.0", "gpl-3.0"),
-    ("mit", "mit"),
+    (MIT, "mit"),
+    ("mit license", "mit"),
+    ("mit licence", "mit"),
 ];
+
+/// Also a word of other languages, so that no other word may follow.
+const MIT: &str = "mit";
 
 const TASK: &str = "audio-classification";
 
@@ -139,10 +143,18 @@ pub(super) fn header(report: &PipelineReport, experiment: &ExperimentSection) ->
 
 /// The hub's word for a licence.
 fn hub_licence(words: &str) -> &'static str {
-    let words = words.to_lowercase();
-    let known = LICENCES
-        .iter()
-        .find(|(begins, _)| words.starts_with(begins));
+    let words = words.to_lowercase().replace('-', " ");
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let known = LICENCES.iter().find(|(begins, _)| {
+        let Some(rest) = words.strip_prefix(begins) else {
+            return false;
+        };
+        let rest = match *begins {
+            MIT => rest.trim_start(),
+            _ => rest,
+        };
+        !rest.starts_with(char::is_alphanumeric)
+    });
     known.map_or("other", |(_, word)| word)
 }
 
@@ -215,6 +227,14 @@ mod tests {
             ("CC BY 4.0", "cc-by-4.0"),
             ("Open Database License 1.0", "odbl"),
             ("a signed licence", "other"),
+            ("CC-BY-4.0", "cc-by-4.0"),
+            ("cc-by-nc-sa-4.0", "cc-by-nc-sa-4.0"),
+            ("CC BY 4.05", "other"),
+            ("MIT", "mit"),
+            ("MIT License", "mit"),
+            ("MIT (see LICENSE)", "mit"),
+            ("Mit Genehmigung des Instituts", "other"),
+            ("mitgeteilt", "other"),
         ] {
             assert_eq!(hub_licence(words), expected);
         }

@@ -52,6 +52,8 @@ pub mod svg;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_columns;
+#[cfg(test)]
 mod tests_figures;
 #[cfg(test)]
 mod tests_warnings;

@@ -51,7 +51,7 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
         .min_by_key(|(_, units)| *units);
     h.put(html! {
         @if let Some((Resampled::Speakers, units)) = few && units < ENOUGH_SPEAKERS {
-            p.quiet { "Intervals of " (plural(units, "speaker")) " are too narrow." }
+            p.quiet { "Intervals are from only " (plural(units, "speaker")) ": too narrow to trust." }
         }
         p.quiet {
             a href="stress.csv" { "stress.csv" } " has every digit; "

@@ -22,7 +22,7 @@ fn each_chart_is_a_file_with_a_link_beside_it() {
         std::iter::once((page, String::new())).chain((report.experiments.iter()).map(|one| {
             (
                 page_of(dir.path(), &one.name),
-                format!("experiment-{}-", one.name),
+                format!("experiment-{}/", one.name),
             )
         }))
     {
@@ -35,16 +35,21 @@ fn each_chart_is_a_file_with_a_link_beside_it() {
         names.extend((matrices > 1).then(|| format!("{stem}ensemble-confusion.svg")));
         for name in &names {
             assert!(
-                page.contains(&format!("<a href=\"figures/{name}\" download ")),
+                page.contains(&format!(
+                    "<a href=\"figures/{name}\" download=\"{}\" ",
+                    name.replace('/', "-")
+                )),
                 "{name}"
             );
         }
         expected.extend(names);
     }
-    let files = files_below(&dir.path().join("figures"));
-    let names = files
-        .iter()
-        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
+    let figures = dir.path().join("figures");
+    let files = files_below(&figures);
+    let names = files.iter().map(|path| {
+        let name = path.strip_prefix(&figures).unwrap();
+        name.to_str().unwrap().replace('\\', "/")
+    });
     assert_eq!(names.collect::<BTreeSet<_>>(), expected);
     assert!(
         expected.contains("bars.svg") && expected.len() > 10,
@@ -75,4 +80,19 @@ fn each_chart_is_a_file_with_a_link_beside_it() {
             );
         }
     }
+}
+
+#[test]
+fn experiments_whose_names_begin_alike_have_figures_of_their_own() {
+    let mut report = fixture::recorded();
+    let mut other = report.experiments[0].clone();
+    other.name = format!("{}-ensemble", report.experiments[0].name);
+    other.ensemble = None;
+    report.experiments[0].ensemble = report.experiments[0].pooled.clone();
+    assert!(other.pooled.is_some());
+    report.experiments.push(other);
+    let dir = tempfile::tempdir().unwrap();
+    let paths = super::write(&report, dir.path()).unwrap();
+    let distinct: BTreeSet<_> = paths.iter().collect();
+    assert_eq!(distinct.len(), paths.len());
 }

@@ -23,6 +23,10 @@ const TABLE: Table = Table {
 const FOLD: &str = "fold";
 const ID: &str = "utterance_id";
 const HASH: &str = "content_hash";
+const CORRECT: &str = "correct";
+
+/// What to do where tables are of different runs.
+const AGAIN: &str = "run the pipeline again, up to the report";
 
 /// Some rows of an exported table; all parts of one have the same columns.
 pub struct Part(Columns);
@@ -44,7 +48,7 @@ impl Part {
 ///
 /// # Errors
 /// From the iterator: `Missing` where a table is not there; `Data` where one is damaged or another
-/// table, or has utterances that the other lacks.
+/// table, or has utterances that the other lacks or of which it has another sound.
 pub fn features(
     folder: &Path,
     published: &str,
@@ -69,7 +73,7 @@ pub fn features(
     read_parts_as(folder, published, &features::TABLE).map(move |batch| {
         let batch = batch?;
         let mut rows = Vec::with_capacity(batch.rows());
-        for id in batch.texts(ID)? {
+        for (id, hash) in batch.texts(ID)?.zip(batch.texts(HASH)?) {
             let row = loop {
                 match next()? {
                     Some(row) if row.utterance_id.as_str() < id => {}
@@ -77,6 +81,10 @@ pub fn features(
                     _ => return Err(batch.wrong(format!("the table of utterances lacks `{id}`"))),
                 }
             };
+            if row.content_hash != hash {
+                let what = format!("`{id}` has another sound than in the table of utterances");
+                return Err(batch.wrong(what).hint(AGAIN));
+            }
             rows.push(row);
         }
         let mut columns = UtteranceRow::columns(&rows, &[]);
@@ -96,7 +104,7 @@ pub fn features(
 /// In which fold of an experiment each utterance is tested.
 ///
 /// # Errors
-/// `Missing` where there is no table of folds; `Data` where it is damaged, or where an utterance is
+/// `Missing` where there is no table of folds, or it has none of the experiment; `Data` where it is damaged, or where an utterance is
 /// tested in several.
 pub fn test_folds(splits: &Path, experiment: &str) -> Result<BTreeMap<String, u32>> {
     let mut folds = BTreeMap::new();
@@ -115,16 +123,26 @@ pub fn test_folds(splits: &Path, experiment: &str) -> Result<BTreeMap<String, u3
             _ => Ok(()),
         }
     })?;
+    if folds.is_empty() {
+        let what = format!("{} has no folds of {experiment}", splits.display());
+        return Err(Error::missing(what));
+    }
     Ok(folds)
 }
 
 /// The predictions in `folder` of some experiments, or of all where none is named, in the order of
 /// their table: its columns, whether the prediction is correct, and the columns of the utterances.
+/// The truth of `controls` is not that of the utterances: their labels were shuffled.
 ///
 /// # Errors
 /// `Missing` where a table is not there; `Data` where one is damaged or another table, or where the
-/// utterances lack one that was predicted.
-pub fn predictions(folder: &Path, path: &Path, experiments: &[String]) -> Result<Part> {
+/// utterances lack one that was predicted, or have another class for it.
+pub fn predictions(
+    folder: &Path,
+    path: &Path,
+    experiments: &[String],
+    controls: &[&str],
+) -> Result<Part> {
     let (labels, mut rows, _) = predictions::read(path)?;
     if let Some(lacking) = experiments
         .iter()
@@ -148,14 +166,24 @@ pub fn predictions(folder: &Path, path: &Path, experiments: &[String]) -> Result
                 path.display(),
                 row.utterance_id
             );
-            Error::data(what).hint("run the pipeline again, up to the report")
+            Error::data(what).hint(AGAIN)
         })?;
+        if of.emotion != row.truth && !controls.contains(&row.experiment.as_str()) {
+            let what = format!(
+                "{}: `{}` is {}, and {} in the table of utterances",
+                path.display(),
+                row.utterance_id,
+                row.truth,
+                of.emotion
+            );
+            return Err(Error::data(what).hint(AGAIN));
+        }
         about.push(of.clone());
     }
     let correct = rows.iter().map(PredictionRow::is_correct);
     Ok(Part(
         PredictionRow::columns(&rows, &labels)
-            .flag("correct", correct)
+            .flag(CORRECT, correct)
             .and(UtteranceRow::columns(&about, &[]), &[ID]),
     ))
 }
@@ -193,6 +221,34 @@ pub fn write_parquet<W: Write + Send>(
         Some(writer) => writer.finish(),
         None => Err(Error::internal("a table without parts")),
     }
+}
+
+/// Whether a table of these columns is one of features or of predictions.
+///
+/// # Errors
+/// None that a caller could cause.
+pub fn is_header(names: &[String]) -> Result<bool> {
+    let of = |columns: Columns| -> Result<Vec<String>> {
+        let schema = columns.batch()?.schema();
+        Ok(schema
+            .fields()
+            .iter()
+            .map(|one| one.name().clone())
+            .collect())
+    };
+    let mut about = of(UtteranceRow::columns(&[], &[]))?;
+    if names.starts_with(&about) {
+        return Ok(true);
+    }
+    about.retain(|name| name != ID);
+    let Some(rest) = names.strip_prefix(&*of(PredictionRow::columns(&[], &[]))?) else {
+        return Ok(false);
+    };
+    let classes = rest.iter().take_while(|name| name.starts_with("prob_"));
+    let rest = &rest[classes.count()..];
+    Ok(rest
+        .split_first()
+        .is_some_and(|(name, rest)| name == CORRECT && rest == about))
 }
 
 /// Whether the file is such a table.

@@ -351,6 +351,21 @@ fn classical_models_give_the_same_classes_and_probabilities_in_numpy() {
             }
         }
     }
+    // What the script does not do is refused.
+    let folder = "data/models/small/majority/fold-00-seed-0";
+    let model = format!("{folder}/model.json");
+    let mut card: serde_json::Value = serde_json::from_slice(&project.read(&model)).unwrap();
+    card["test_time_augment"] = serde_json::json!({ "kinds": ["speed"] });
+    project.write(&model, &card.to_string());
+    let output = python()
+        .arg(repository("examples/load_models.py"))
+        .args([project.path(folder), project.path("features.csv")])
+        .output()
+        .unwrap();
+    assert!(
+        !output.status.success()
+            && String::from_utf8_lossy(&output.stderr).contains("test_time_augment")
+    );
 }
 
 /// The states of an ONNX file by ONNX Runtime, the values of one behind those of another.

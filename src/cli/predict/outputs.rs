@@ -82,7 +82,7 @@ impl<'a> Outputs<'a> {
             None => Ok(()),
             Some((option, path)) => {
                 let error = Error::usage(format!(
-                    "{option} {} is there, and is nothing that this command has written",
+                    "{option} {} exists and was not written by this command",
                     path.display()
                 ));
                 Err(error.hint("name another file, or remove that one first"))

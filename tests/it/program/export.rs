@@ -126,9 +126,55 @@ fn a_wrong_name_is_refused_with_those_that_there_are() {
     export(&["features", "small", "-o", "x.txt"]).fails(2, &["*.csv or *.parquet"]);
     project.write("mine.csv", "a,b\n1,2\n");
     export(&["features", "small", "-o", "mine.csv"])
-        .fails(2, &["nothing that this command has written"]);
+        .fails(2, &["exists and was not written by this command"]);
     assert_eq!(project.read("mine.csv"), b"a,b\n1,2\n");
+    // A table of somebody else that begins as ours do.
+    let other = "utterance_id,corpus,path,mine\n1,2,3,4\n";
+    project.write("other.csv", other);
+    export(&["features", "small", "-o", "other.csv"])
+        .fails(2, &["exists and was not written by this command"]);
+    assert_eq!(project.read("other.csv"), other.as_bytes());
     export(&["features", "small@other"]).fails(5, &["there is no variant `other`"]);
+}
+
+#[test]
+fn tables_of_different_runs_are_not_joined() {
+    let project = Project::with_tones(2);
+    let second = "\n[[experiment]]\nname = \"second\"\nprotocol = { kind = \"leave-one-speaker-out\" }\n\
+                  model = { kind = \"majority\" }\nshuffle_labels = true\n";
+    project.pipeline("small", &(Project::small() + second));
+    project.ser(&["run", "small", "-e", "base", "-q"]).ok();
+    project
+        .ser(&["export", "features", "small", "-e", "second"])
+        .fails(5, &["no folds of second", "ser run small -e second"]);
+    project.ser(&["run", "small", "-q"]).ok();
+    // Labels of a control are not those of the recordings.
+    for table in ["features", "predictions"] {
+        let written = format!("{table}.csv");
+        let export = ["export", table, "small", "-o", &written];
+        project.ser(&export).ok();
+        project.ser(&export).ok();
+    }
+    // The utterances of another run.
+    let folder = project.path("data/tables/small");
+    let mut utterances = ser::table::utterances::read_parts(&folder).unwrap();
+    let swap = |class: &str| if class == "angry" { "sad" } else { "angry" }.to_owned();
+    let first = &mut utterances[0];
+    first.source.emotion = swap(&first.source.emotion);
+    let write = |rows: &[ser::corpus::Utterance]| {
+        let path = folder.join("utterances.parquet");
+        ser::table::utterances::write(&path, "small", rows, &Default::default()).unwrap();
+    };
+    write(&utterances);
+    project
+        .ser(&["export", "predictions", "small", "-e", "base"])
+        .fails(4, &["in the table of utterances", "run the pipeline again"]);
+    project.ser(&["export", "features", "small"]).ok();
+    utterances[0].content_hash = utterances[1].content_hash.clone();
+    write(&utterances);
+    project
+        .ser(&["export", "features", "small"])
+        .fails(4, &["another sound", "run the pipeline again"]);
 }
 
 #[test]
@@ -145,7 +191,7 @@ fn figures_of_a_report_become_pdf_and_png() {
     let now = ser::files::files_below(&project.path("reports/small/figures"));
     let has = |word: &str| now.iter().any(|path| path.to_string_lossy().contains(word));
     assert!(
-        has("mine.svg") && has("experiment-other-confusion.svg") && !has("experiment-base-"),
+        has("mine.svg") && has("experiment-other/confusion.svg") && !has("experiment-base"),
         "{now:?}"
     );
 
@@ -153,7 +199,7 @@ fn figures_of_a_report_become_pdf_and_png() {
     let graph: serde_json::Value = serde_json::from_slice(&text).unwrap();
     let graph = graph["@graph"].as_array().unwrap();
     let of = |id: &str| graph.iter().find(|one| one["@id"] == id).unwrap();
-    let manifest = of("#manifest.csv")["contentSize"].as_str().unwrap();
+    let manifest = of("#input-1")["contentSize"].as_str().unwrap();
     assert_eq!(
         manifest,
         project.read("corpus/manifest.csv").len().to_string()

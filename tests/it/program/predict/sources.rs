@@ -195,7 +195,7 @@ fn nothing_that_is_read_is_written_over() {
     project.write("notes.csv", "file,emotion\na.wav,calm\n");
     refused(
         &["corpus", "-o", "notes.csv"],
-        &["-o notes.csv is there, and is nothing that this command has written"],
+        &["-o notes.csv exists and was not written by this command"],
     );
     refused(
         &[
@@ -205,7 +205,7 @@ fn nothing_that_is_read_is_written_over() {
             "-o",
             "data/tables/small/features.parquet",
         ],
-        &["nothing that this command has written"],
+        &["exists and was not written by this command"],
     );
     assert_eq!(project.read("notes.csv"), b"file,emotion\na.wav,calm\n");
     assert_eq!(project.read("list.csv"), b"path\ncorpus/s0_calm_0.wav\n");
