@@ -11,7 +11,7 @@ use std::path::Path;
 use ser::report::{PipelineReport, write, write_index};
 
 #[path = "../../src/report/fixture/mod.rs"]
-#[expect(unused_imports, reason = "the module's own tests use the rest of it")]
+#[expect(dead_code, reason = "the module's own tests use the rest of it")]
 pub mod fixture;
 
 fn rows(dir: &Path, name: &str) -> Vec<BTreeMap<String, String>> {
