@@ -356,7 +356,7 @@ fn classical_models_give_the_same_classes_and_probabilities_in_numpy() {
     let model = format!("{folder}/model.json");
     let mut card: serde_json::Value = serde_json::from_slice(&project.read(&model)).unwrap();
     card["test_time_augment"] = serde_json::json!({ "kinds": ["speed"] });
-    project.write(&model, &card.to_string());
+    project.write(&model, card.to_string());
     let output = python()
         .arg(repository("examples/load_models.py"))
         .args([project.path(folder), project.path("features.csv")])
