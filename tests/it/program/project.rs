@@ -60,6 +60,9 @@ impl Ran {
 
 pub const EMOTIONS: [&str; 3] = ["calm", "happy", "angry"];
 
+/// Files of a report that have times of day in them.
+const OF_ONE_RUN: [&str; 3] = ["run.html", "ro-crate-metadata.json", ".ser-files.json"];
+
 impl Project {
     /// An empty project.
     pub fn new() -> Project {
@@ -241,7 +244,7 @@ impl Project {
                     walk(root, &path, into);
                 } else if path
                     .file_name()
-                    .is_none_or(|name| name != "run.html" && name != ".ser-files.json")
+                    .is_none_or(|name| !OF_ONE_RUN.iter().any(|other| name == *other))
                 {
                     into.push((
                         path.strip_prefix(root).unwrap().display().to_string(),
