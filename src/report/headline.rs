@@ -12,6 +12,7 @@ use super::html::{Html, percent};
 use super::leak;
 use super::results::{ResultsExperiment, ResultsPipeline, finished, lower_first};
 use super::svg::at;
+use super::uncertainty::doubt;
 
 /// The systems of one corpus that share a protocol and the statement on their test speakers, all
 /// inductive or all transductive.
@@ -227,15 +228,21 @@ fn ours(best: Option<&Best>) -> String {
     };
     let ends = interval(best.section)
         .map(|Interval { low, high }| format!(" [{}, {}]", percent(low), percent(high)));
+    let doubt = best.section.uncertainty.intervals.as_ref().and_then(doubt);
     let heard = Heard::worst(&best.section.encoders)
         .filter(|worst| !worst.verdict.is_unseen())
-        .map(|worst| format!("; {}", worst.badge()));
+        .map(Heard::badge);
+    let said: String = [doubt, heard]
+        .into_iter()
+        .flatten()
+        .map(|one| format!("; {one}"))
+        .collect();
     format!(
         "**{}**{} ({}{})",
         percent(best.uar),
         ends.unwrap_or_default(),
         text(best.title),
-        heard.unwrap_or_default()
+        said
     )
 }
 

@@ -146,6 +146,14 @@ fn an_ensemble_says_which_member_has_no_result() {
     );
 }
 
+/// A text of results without the link to its picture.
+fn without_picture(text: &str) -> String {
+    let (before, after) = text.split_once("\n![").unwrap();
+    let (link, after) = after.split_once('\n').unwrap();
+    assert!(link.ends_with("(RESULTS.svg)"), "{link}");
+    before.to_owned() + after
+}
+
 #[test]
 fn results_are_written_by_protocol_and_never_of_other_settings() {
     let project = project(4);
@@ -175,7 +183,9 @@ fn results_are_written_by_protocol_and_never_of_other_settings() {
         b"# Results\n\nolder, by `make results`\n",
         "without -o nothing is written"
     );
-    assert_eq!(printed, results(&project));
+    assert_eq!(printed, without_picture(&results(&project)));
+    let picture = String::from_utf8(project.read("RESULTS.svg")).unwrap();
+    assert!(picture.starts_with("<svg") && picture.contains("log: 100.0"));
     project.ser(&["run", "small"]).ok();
     let text = results(&project);
     assert_eq!(text, results(&project), "the same bytes every time");
@@ -234,7 +244,7 @@ fn results_are_written_by_protocol_and_never_of_other_settings() {
         .ok();
     let text = results(&project);
     let (own, variant) = text
-        .split_once("## small (log.c-3)")
+        .split_once("<a id=\"corpus-2\"></a>\n\n## small (log.c-3)")
         .unwrap_or_else(|| panic!("{text}"));
     let line = |text: &str| {
         text.lines()
@@ -262,7 +272,7 @@ fn results_are_written_by_protocol_and_never_of_other_settings() {
             .ser(&["results", "small", "--no-variants"])
             .ok()
             .stdout,
-        own.trim_end().to_owned() + "\n"
+        without_picture(own).trim_end().to_owned() + "\n"
     );
     let alone = project.ser(&["results", "small@log.c-3"]).ok().stdout;
     assert!(
