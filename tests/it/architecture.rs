@@ -201,8 +201,9 @@ fn mod_files_only_declare_and_re_export() {
     );
 }
 
-/// Each library with its features, as the resolver has it for a build with these edges.
-fn libraries(arguments: &[&str]) -> BTreeSet<String> {
+/// Each library with its features, as the resolver has it for a build with these edges; `None` where
+/// a library of it was never fetched.
+fn libraries(arguments: &[&str]) -> Option<BTreeSet<String>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["tree", "--locked", "--offline", "--prefix", "none"])
@@ -211,27 +212,36 @@ fn libraries(arguments: &[&str]) -> BTreeSet<String> {
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() && said.contains("--offline") {
+        crate::skipped::skipped("crates", format_args!("{arguments:?} needs more crates"));
+        return None;
+    }
+    assert!(output.status.success(), "{said}");
     let text = String::from_utf8(output.stdout).unwrap();
-    text.lines()
-        .map(|line| line.trim_end_matches(" (*)").to_owned())
-        .collect()
+    let lines = text.lines();
+    Some(
+        lines
+            .map(|line| line.trim_end_matches(" (*)").to_owned())
+            .collect(),
+    )
 }
 
 /// A feature that tests or the Python module alone turn on compiles polars, arrow or burn twice.
 #[test]
 fn the_program_its_tests_and_the_python_module_share_their_libraries() {
-    let program = libraries(&["--edges", "normal"]);
+    let Some(program) = libraries(&["--edges", "normal"]) else {
+        return;
+    };
     assert!(program.iter().any(|library| library.starts_with("polars ")));
     for other in [
         ["--edges", "normal,dev", "--package", "ser"],
         ["--edges", "normal", "--package", "ser-python"],
     ] {
-        let lacking: Vec<String> = program.difference(&libraries(&other)).cloned().collect();
+        let Some(others) = libraries(&other) else {
+            continue;
+        };
+        let lacking: Vec<String> = program.difference(&others).cloned().collect();
         let own = |library: &String| library.starts_with("ser v");
         assert!(
             lacking.iter().all(own),
