@@ -81,6 +81,19 @@ pub fn markdown_code(text: &str) -> String {
         .collect()
 }
 
+/// A path with slashes as the path of an address (RFC 3986).
+pub fn url_path(path: &str) -> String {
+    let mut out = String::new();
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

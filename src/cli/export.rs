@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::args::Args;
-use super::print;
 use super::variants::{self, Named};
+use super::{not_ours, print};
 use crate::config::{self, Pipeline};
 use crate::error::{Error, Result};
 use crate::files::publish;
@@ -123,11 +123,7 @@ fn format(path: &Path) -> Result<Format> {
     let holds_something =
         std::fs::metadata(path).is_ok_and(|meta| !meta.is_file() || meta.len() > 0);
     if holds_something && !library::is_export(path) {
-        let what = format!(
-            "{} exists and was not written by this command",
-            path.display()
-        );
-        return Err(Error::usage(what).hint("name another file, or remove that one first"));
+        return Err(not_ours(path, "this command"));
     }
     Ok(format)
 }

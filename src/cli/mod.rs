@@ -27,7 +27,7 @@ mod variants;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
@@ -276,6 +276,12 @@ fn visible(text: &str) -> String {
     } else {
         shown_lines(text)
     }
+}
+
+/// Why a file is not replaced that `writer`, in words, has not written.
+fn not_ours(path: &Path, writer: &str) -> Error {
+    let what = format!("{} exists and was not written by {writer}", path.display());
+    Error::usage(what).hint("name another file, or remove that one first")
 }
 
 /// A line on standard error; a reader that went away must not end the work.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::args::{Args, Results};
 use super::variants::{self, Named};
-use super::{print, run, say, shell_word};
+use super::{not_ours, print, run, say, shell_word};
 use crate::config::{self, Pipeline};
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
@@ -135,11 +135,7 @@ pub fn results(results: &Results, args: &Args) -> Result<()> {
 fn check_picture(path: &Path) -> Result<()> {
     let is_own = |text: Vec<u8>| String::from_utf8_lossy(&text).contains(report::RESULTS_PICTURE);
     match std::fs::read(path).map(is_own) {
-        Ok(false) => Err(Error::usage(format!(
-            "{} exists and was not written by `ser results`",
-            path.display()
-        ))
-        .hint("name another file, or remove that one first")),
+        Ok(false) => Err(not_ours(path, "`ser results`")),
         _ => Ok(()),
     }
 }
@@ -174,11 +170,7 @@ fn check(output: &Path, found: &[ResultsPipeline]) -> Result<()> {
     let own = text.starts_with(report::RESULTS_HEAD)
         && (text.contains("`ser results`") || text.contains("`make results`"));
     if !text.is_empty() && !own {
-        let error = Error::usage(format!(
-            "{} exists and was not written by `ser results`",
-            output.display()
-        ));
-        return Err(error.hint("name another file, or remove that one first"));
+        return Err(not_ours(output, "`ser results`"));
     }
     let held = |file: &str| {
         let command = format!("`ser run {file} ");

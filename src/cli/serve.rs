@@ -15,6 +15,7 @@ use super::open::page_of;
 use super::{print, say, system};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
+use crate::escape::url_path;
 
 /// Between two looks for a stop.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -54,7 +55,10 @@ pub fn serve(serve: &Serve, args: &Args, cancel: &Cancel) -> Result<()> {
     listener.set_nonblocking(true).map_err(refused)?;
     let port = listener.local_addr().map_err(refused)?.port();
     let token = format!("{:032x}", rand::random::<u128>());
-    let url = format!("http://127.0.0.1:{port}/{token}/{}", address(below));
+    let url = format!(
+        "http://127.0.0.1:{port}/{token}/{}",
+        url_path(&below.to_string_lossy())
+    );
     match args.global.json {
         true => print(&serde_json::json!({ "url": url, "port": port }).to_string())?,
         false => {
@@ -221,20 +225,6 @@ fn kind(path: &Path) -> &'static str {
     }
 }
 
-/// A relative path as a part of an address.
-fn address(path: &Path) -> String {
-    let mut out = String::new();
-    for byte in path.to_string_lossy().bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' | b'@' => {
-                out.push(char::from(byte));
-            }
-            other => out.push_str(&format!("%{other:02X}")),
-        }
-    }
-    out
-}
-
 /// A part of an address as text; `None` where it is none.
 fn decoded(text: &str) -> Option<String> {
     let (mut out, mut rest) = (Vec::new(), text.as_bytes());
@@ -315,6 +305,6 @@ mod tests {
             assert_eq!(site.find(refused), None, "{refused}");
         }
         let name = "ä b@c/d%.html";
-        assert_eq!(decoded(&address(Path::new(name))).as_deref(), Some(name));
+        assert_eq!(decoded(&url_path(name)).as_deref(), Some(name));
     }
 }

@@ -98,14 +98,7 @@ fn task<'n>(
 ) -> Result<Task<'n>> {
     let ingested = Ingested::of(inputs.get(&run.utterances().to_string())?.clone())?;
     let mut identity = settings(run, set, amounts)?;
-    identity
-        .inputs
-        .insert("utterances".to_owned(), ingested.summary.sounds.clone());
-    identity.inputs.extend(
-        ingested
-            .too_long(run.workers.budget())?
-            .map(|(name, hash)| (name.to_owned(), hash)),
-    );
+    ingested.enter(&mut identity, Some(run.workers.budget()))?;
     let action = move |context: &Context| {
         // The logs of the recordings themselves are done with.
         run.rows.close();

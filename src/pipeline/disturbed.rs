@@ -115,11 +115,7 @@ fn task<'n>(
 ) -> Result<Task<'n>> {
     let ingested = Ingested::of(inputs.get(&run.utterances().to_string())?.clone())?;
     let mut identity = settings(run, set, condition)?;
-    let sounds = ingested.summary.sounds.clone();
-    identity.inputs.insert("utterances".to_owned(), sounds);
-    let too_long = ingested.too_long(run.workers.budget())?;
-    let too_long = too_long.map(|(name, hash)| (name.to_owned(), hash));
-    identity.inputs.extend(too_long);
+    ingested.enter(&mut identity, Some(run.workers.budget()))?;
     let action = move |context: &Context| extract(run, set, condition, &ingested, context);
     Ok(Task {
         names_inputs: true,

@@ -23,7 +23,7 @@ use crate::corpus::{
 };
 use crate::error::{Error, Kind, Result};
 use crate::files::{from_json, hash_bytes, to_json, write_atomically};
-use crate::orchestrator::{Context, Finished};
+use crate::orchestrator::{Context, Finished, Identity};
 use crate::table;
 
 /// Name of the table of utterances within the task's folder.
@@ -54,13 +54,27 @@ pub(super) struct Ingested {
 }
 
 impl Ingested {
+    /// Notes among the inputs of what is made of the utterances which sounds they have and, with a
+    /// budget, which of them are too long for it.
+    ///
+    /// # Errors
+    /// As [`too_long`](Self::too_long).
+    pub(super) fn enter(&self, identity: &mut Identity, budget: Option<&Budget>) -> Result<()> {
+        let inputs = &mut identity.inputs;
+        inputs.insert("utterances".to_owned(), self.summary.sounds.clone());
+        if let Some((name, hash)) = budget.map(|it| self.too_long(it)).transpose()?.flatten() {
+            inputs.insert(name.to_owned(), hash);
+        }
+        Ok(())
+    }
+
     /// The hash of which utterances are too long for the memory that may be used, where there are
     /// any: with more memory their features are not excluded, so that what was made without them is
     /// no longer up to date.
     ///
     /// # Errors
     /// Where the table of utterances cannot be read.
-    pub(super) fn too_long(&self, budget: &Budget) -> Result<Option<(&'static str, String)>> {
+    fn too_long(&self, budget: &Budget) -> Result<Option<(&'static str, String)>> {
         let (samples, rate) = self.summary.largest;
         if !budget.refuses(samples, rate) {
             return Ok(None);

@@ -43,6 +43,28 @@ pub(super) fn arrange(inputs: &Inputs, columns: &[String], row: &[f32]) -> Resul
     }
 }
 
+/// What is made once for all folds whose models see the corpus with the same inputs: a search may have
+/// chosen others for another fold.
+pub(super) struct ByInputs<V>(Vec<(Inputs, V)>);
+
+impl<V> ByInputs<V> {
+    pub(super) fn new() -> Self {
+        ByInputs(Vec::new())
+    }
+
+    /// What was made for these inputs, or what `make` makes for them.
+    pub(super) fn get(&mut self, inputs: &Inputs, make: impl FnOnce() -> Result<V>) -> Result<&V> {
+        let at = match self.0.iter().position(|(known, _)| known == inputs) {
+            Some(at) => at,
+            None => {
+                self.0.push((*inputs, make()?));
+                self.0.len() - 1
+            }
+        };
+        Ok(&self.0[at].1)
+    }
+}
+
 /// The rows of changed copies, where the experiment trains on them. Where every speaker is scaled,
 /// the copies of one kind count as a speaker's own, by what is trained on alone.
 pub(super) fn variants(job: &Job) -> Result<Variants> {

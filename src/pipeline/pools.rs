@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::inputs::{Job, Rows, tested_copies};
+use super::inputs::{ByInputs, Job, Rows, tested_copies};
 use super::train::{self, MODEL};
 use crate::config::{Experiment, Pipeline};
 use crate::error::Result;
@@ -33,25 +33,17 @@ impl Pipeline {
 /// Predicts the test clips of every trained fold and seed with restricted pools. What was fitted,
 /// the scaling of the training part included, stays as it is.
 pub(super) fn predict(runs: &[(Job, Finished)], context: &Context) -> Result<Vec<PredictionRow>> {
-    let mut views: Vec<(Inputs, View)> = Vec::new();
+    let mut views = ByInputs::new();
     let mut predictions = Vec::new();
     for (done, (job, finished)) in runs.iter().enumerate() {
         context.cancel.check()?;
         let saved = artifact::load(&finished.path(MODEL))?;
-        // A search may have chosen other inputs for another fold.
-        let inputs = saved.info.inputs;
-        let at = match views.iter().position(|(known, _)| *known == inputs) {
-            Some(at) => at,
-            None => {
-                views.push((inputs, View::of(job, &inputs)?));
-                views.len() - 1
-            }
-        };
+        let inputs = &saved.info.inputs;
         let View {
             data,
             pools,
             copies,
-        } = &views[at].1;
+        } = views.get(inputs, || View::of(job, inputs))?;
         let tested = |(role, pool): (&Option<Role>, &Option<usize>)| {
             role.filter(|role| *role == Role::Test && pool.is_some())
         };

@@ -342,15 +342,8 @@ fn features_settings(run: &PipelineRun, set: FeatureSet) -> Result<Identity> {
 /// Identity of the features of a set.
 fn features_identity(run: &PipelineRun, set: FeatureSet, ingested: &Ingested) -> Result<Identity> {
     let mut identity = features_settings(run, set)?;
-    identity
-        .inputs
-        .insert("utterances".to_owned(), ingested.summary.sounds.clone());
-    if !set.is_computed_in_blocks() {
-        let too_long = ingested.too_long(run.workers.budget())?;
-        identity
-            .inputs
-            .extend(too_long.map(|(name, hash)| (name.to_owned(), hash)));
-    }
+    let budget = (!set.is_computed_in_blocks()).then(|| run.workers.budget());
+    ingested.enter(&mut identity, budget)?;
     Ok(identity)
 }
 

@@ -8,7 +8,7 @@ use super::disturbed;
 use super::evaluate;
 use super::experiments::Jobs;
 use super::folds::Folds;
-use super::inputs::{Job, Rows, tested_copies};
+use super::inputs::{ByInputs, Job, Rows, tested_copies};
 use super::known::{ExperimentState, Known};
 use super::pipeline_run::PipelineRun;
 use super::stage::{Stage, TaskId};
@@ -276,21 +276,13 @@ fn task<'n>(
 /// under the condition. What was fitted stays as it is; where speakers are scaled, each is scaled
 /// by all of their recordings under the condition.
 fn predict(runs: &[(Job, &Finished)], context: &Context) -> Result<Vec<PredictionRow>> {
-    let mut views: Vec<(Inputs, View)> = Vec::new();
+    let mut views = ByInputs::new();
     let mut predictions = Vec::new();
     for (done, (job, finished)) in runs.iter().enumerate() {
         context.cancel.check()?;
         let saved = artifact::load(&finished.path(MODEL))?;
-        // A search may have chosen other inputs for another fold.
-        let inputs = saved.info.inputs;
-        let at = match views.iter().position(|(known, _)| *known == inputs) {
-            Some(at) => at,
-            None => {
-                views.push((inputs, View::of(job, &inputs)?));
-                views.len() - 1
-            }
-        };
-        let View { data, copies, kept } = &views[at].1;
+        let inputs = &saved.info.inputs;
+        let View { data, copies, kept } = views.get(inputs, || View::of(job, inputs))?;
         if data.labels != saved.info.labels {
             return Err(Error::data(
                 "of a whole class no recording has features under the condition",

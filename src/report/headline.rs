@@ -8,10 +8,12 @@ use crate::split::TestSpeakers;
 
 use super::compare::{self, Standing};
 use super::data::ExperimentSection;
+use super::figure::{self, Sample};
 use super::html::{Html, percent};
 use super::leak;
+use super::marker;
 use super::results::{ResultsExperiment, ResultsPipeline, finished, lower_first};
-use super::svg::at;
+use super::svg::{self, Picture};
 use super::uncertainty::doubt;
 
 /// The systems of one corpus that share a protocol and the statement on their test speakers, all
@@ -75,7 +77,7 @@ pub(super) fn lines(pipelines: &[ResultsPipeline]) -> Vec<Line<'_>> {
                 lines.push(Line::new(at + 1, pipeline, experiment, section, published));
                 lines.len() - 1 - of_corpus
             });
-            lines[of_corpus + line].take(experiment, section);
+            lines[of_corpus + line].add(experiment, section);
         }
         lines[of_corpus..]
             .sort_by_key(|line| (line.speakers.place(), line.protocol, line.transductive));
@@ -124,7 +126,7 @@ impl<'r> Line<'r> {
         }
     }
 
-    fn take(&mut self, experiment: &'r ResultsExperiment, section: &'r ExperimentSection) {
+    fn add(&mut self, experiment: &'r ResultsExperiment, section: &'r ExperimentSection) {
         let Some(pooled) = &section.pooled else {
             return;
         };
@@ -250,120 +252,71 @@ fn ours(best: Option<&Best>) -> String {
 pub const RESULTS_PICTURE: &str = "UAR of published systems and of the best systems here";
 
 const ROW: f64 = 34.0;
-const TOP: f64 = 64.0;
 const NAMES: f64 = 470.0;
 const WIDTH: f64 = 1000.0;
-/// Inlined, since the picture stands alone; readable on a light and on a dark page.
-const STYLE: &str = "svg{background:#fff}text{font:13px sans-serif;fill:#222}.axis{stroke:#ddd}.plain{fill:#666}.plain-line{stroke:#666;stroke-width:2}\
-.encoder{fill:#0a6ebd}.encoder-line{stroke:#0a6ebd;stroke-width:2}.published{fill:none;stroke:#b3410e;stroke-width:2}";
+/// Classes of marks: of the best systems without and with an encoder, and of published ones.
+const PLAIN: usize = 0;
+const ENCODER: usize = 1;
+const PUBLISHED: usize = 3;
 
 /// The table as a picture of its own: an SVG file. `None` without a result.
 pub(super) fn picture(lines: &[Line]) -> Option<String> {
     if lines.is_empty() {
         return None;
     }
-    let height = TOP + ROW * lines.len() as f64 + 20.0;
-    let x = |share: f64| NAMES + share * (WIDTH - NAMES - 30.0);
-    let mut h = Html::new();
-    let view = format!("0 0 {} {}", at(WIDTH), at(height));
-    h.open(
-        "svg",
-        &[
-            ("xmlns", "http://www.w3.org/2000/svg"),
-            ("viewBox", &view),
-            ("width", &at(WIDTH)),
-            ("height", &at(height)),
-            ("role", "img"),
-        ],
-    );
-    h.el("title", &[], RESULTS_PICTURE)
-        .el("desc", &[], "One row for each corpus, protocol and setting; the figures stand in the table beside this picture.")
-        .el("style", &[], STYLE);
-    let note = |h: &mut Html, left: f64, top: f64, words: &str| {
-        h.el("text", &[("x", &at(left)), ("y", &at(top))], words);
+    let keys = [
+        (Sample::Mark(PUBLISHED), "published, WA where no UAR is"),
+        (Sample::Mark(PLAIN), "best here, no encoder"),
+        (Sample::Mark(ENCODER), "best here, with an encoder"),
+        (Sample::Line("whisker"), "95 % interval"),
+    ];
+    let keys = keys.map(|(sample, words)| (sample, words.to_owned()));
+    let bottom = ROW * lines.len() as f64;
+    let picture = Picture {
+        id: "headline",
+        title: RESULTS_PICTURE,
+        description: "One row for each corpus, protocol and setting, from 0 to 100 per cent. Every value is in the table beside it.",
+        width: WIDTH,
+        height: bottom + 20.0,
     };
-    for (place, class, words) in [
-        (0.0, "published", "published (WA where no UAR is)"),
-        (230.0, "plain", "best here, no encoder"),
-        (410.0, "encoder", "best here, with an encoder"),
-    ] {
-        mark(&mut h, class, 20.0 + place, 18.0, words);
-        note(&mut h, 32.0 + place, 22.0, words);
-    }
+    let mut h = Html::new();
     for tick in 0..=5 {
-        let share = f64::from(tick) / 5.0;
-        let (left, end) = (at(x(share)), at(height - 10.0));
-        h.open(
-            "line",
-            &[
-                ("class", "axis"),
-                ("x1", &left),
-                ("x2", &left),
-                ("y1", "48"),
-                ("y2", &end),
-            ],
-        )
-        .close("line");
-        note(&mut h, x(share) - 8.0, 42.0, &percent_axis(tick));
+        let at = x(f64::from(tick) / 5.0);
+        svg::line(&mut h, "grid", (at, 0.0), (at, bottom));
+        let words = format!("{} %", tick * 20);
+        svg::label(&mut h, "tick", "middle", (at, bottom + 14.0), &words);
     }
     for (i, line) in lines.iter().enumerate() {
-        let top = TOP + ROW * i as f64;
-        note(&mut h, 10.0, top, line.title);
-        let kind = format!("{}, {}", line.protocol, line.setting());
-        note(&mut h, 10.0, top + 14.0, &kind);
-        for figure in [line.first, line.published].into_iter().flatten() {
-            let words = format!("{}: {}", figure.system, percent(value(figure)));
-            mark(&mut h, "published", x(value(figure)), top, &words);
-        }
-        for (class, best) in [("plain", &line.plain), ("encoder", &line.encoder)] {
-            let Some(best) = best else { continue };
-            if let Some(Interval { low, high }) = interval(best.section) {
-                let y = at(top);
-                h.open(
-                    "line",
-                    &[
-                        ("class", &format!("{class}-line")),
-                        ("x1", &at(x(low))),
-                        ("x2", &at(x(high))),
-                        ("y1", &y),
-                        ("y2", &y),
-                    ],
-                )
-                .close("line");
-            }
-            let words = format!("{}: {}", best.title, percent(best.uar));
-            mark(&mut h, class, x(best.uar), top, &words);
-        }
+        draw(&mut h, line, ROW * i as f64);
     }
-    h.close("svg");
-    Some(h.into_string() + "\n")
+    Some(figure::file(&picture, &keys, &h.into_string()))
 }
 
-fn percent_axis(tick: u32) -> String {
-    format!("{} %", tick * 20)
+fn x(fraction: f64) -> f64 {
+    NAMES + fraction * (WIDTH - NAMES - 30.0)
 }
 
-/// A diamond for published figures, a dot for ours.
-fn mark(h: &mut Html, class: &str, x: f64, y: f64, words: &str) {
-    if class == "published" {
-        let points = [(0.0, -6.0), (6.0, 0.0), (0.0, 6.0), (-6.0, 0.0)]
-            .map(|(dx, dy)| format!("{},{}", at(x + dx), at(y + dy)))
-            .join(" ");
-        h.within("polygon", &[("class", class), ("points", &points)], |h| {
-            h.el("title", &[], words);
-        });
-    } else {
-        let (x, y) = (at(x), at(y));
-        let attributes = [
-            ("class", class),
-            ("cx", x.as_str()),
-            ("cy", y.as_str()),
-            ("r", "5"),
-        ];
-        h.within("circle", &attributes, |h| {
-            h.el("title", &[], words);
-        });
+fn draw(h: &mut Html, line: &Line, top: f64) {
+    let middle = top + 14.0;
+    svg::label(h, "name", "start", (0.0, top + 12.0), line.title);
+    let kind = format!("{}, {}", line.protocol, line.setting());
+    svg::label(h, "tick", "start", (0.0, top + 27.0), &kind);
+    let best = [(PLAIN, &line.plain), (ENCODER, &line.encoder)];
+    for (class, best) in best
+        .into_iter()
+        .filter_map(|(c, best)| Some((c, best.as_ref()?)))
+    {
+        if let Some(Interval { low, high }) = interval(best.section) {
+            svg::line(h, "whisker", (x(low), middle), (x(high), middle));
+        }
+        marker::write(h, class, std::iter::once((x(best.uar), middle)));
     }
+    let published = [line.first, line.published].into_iter().flatten();
+    marker::write(
+        h,
+        PUBLISHED,
+        published.map(|figure| (x(value(figure)), middle)),
+    );
 }
 
 #[cfg(test)]
@@ -419,11 +372,9 @@ mod tests {
         assert!(shared.unwrap().contains("Issa et al. 2020"), "{table}");
         assert!(table.contains("](RESULTS.svg)"));
         let picture = picture(&lines).unwrap();
-        assert_eq!(
-            picture.matches("<circle").count(),
-            lines.len() + 2,
-            "{picture}"
-        );
+        let marks = |class: usize| picture.matches(&format!("data-class=\"{class}\"")).count();
+        // One in each row, and two in the legend.
+        assert_eq!(marks(PLAIN) + marks(ENCODER), lines.len() + 2, "{picture}");
     }
 
     #[test]

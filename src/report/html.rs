@@ -5,7 +5,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::Style;
 use super::figure::{FIGURES, Figure};
-use crate::escape::reorders;
+use crate::escape::{reorders, url_path};
 pub use crate::text::{decimals, percent, shorten};
 
 /// A growing piece of HTML or SVG.
@@ -371,15 +371,7 @@ pub(super) fn duration(seconds: f64) -> String {
 
 /// A link to a file under a folder, both relative to the page, whatever they are called.
 pub(super) fn relative_link(folder: &str, path: &str) -> String {
-    let mut out = String::from("./");
-    for byte in folder.bytes().chain([b'/']).chain(path.bytes()) {
-        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
+    format!("./{}/{}", url_path(folder), url_path(path))
 }
 
 /// Whether a file is a page that [`page`] made, of this version or an earlier one.

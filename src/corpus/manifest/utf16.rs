@@ -1,4 +1,5 @@
-//! Text in UTF-16, as spreadsheets save "Unicode text", handed on in UTF-8.
+//! Text in UTF-16, as spreadsheets save "Unicode text", handed on in UTF-8. The crate encoding_rs_io
+//! replaces what is damaged without a word; here it is an error.
 
 use std::io::{self, Read};
 

@@ -85,7 +85,6 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
     tables.sort_by_key(|(name, ..)| asked.as_deref() != Some(*name));
     let (emotion, others) = emotion_column(&path, &tables, choices, &all)?;
     let speaker = speaker_column(&path, &tables, choices, &all)?;
-    let mut cells = Cells::new();
     let mut evidence = Vec::new();
     let mut warnings = Vec::new();
     if let Some(first) = others.first() {
@@ -94,11 +93,7 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
             others.join(", ")
         ));
     }
-    let mut parts: BTreeMap<Index, &str> = BTreeMap::new();
-    // How plain the plainest name of a table with emotions of a folder is.
-    let mut named: BTreeMap<String, usize> = BTreeMap::new();
-    let mut tables_of: BTreeMap<String, &str> = BTreeMap::new();
-    let mut segments_in: BTreeSet<&str> = BTreeSet::new();
+    let mut merged = Merged::default();
     for (name, table, wanted) in tables {
         let is_asked = asked.as_deref().is_none_or(|asked| asked == name);
         let wanted: BTreeSet<&String> = wanted
@@ -109,35 +104,8 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
             continue;
         }
         evidence.push(format!("audformat table {name}"));
-        let part = part(&header, table);
-        let mut others = 0;
-        for (index, row) in rows(root, name, &mut warnings)? {
-            if wanted.contains(&emotion) {
-                let rank = name.matches('.').count();
-                let best = named.entry(folder(&index.0).to_owned()).or_insert(rank);
-                *best = rank.min(*best);
-                tables_of.entry(folder(&index.0).to_owned()).or_insert(name);
-                if !is_whole(&index) {
-                    segments_in.insert(name);
-                }
-            }
-            let mut is_other = false;
-            if let Some(part) = part {
-                is_other = *parts.entry(index.clone()).or_insert(part) != part;
-            }
-            let known = cells.entry(index).or_default();
-            let other = |column: &String, value: &String| {
-                wanted.contains(column) && known.get(column).is_some_and(|old| old != value)
-            };
-            is_other |= row.iter().any(|(column, value)| other(column, value));
-            others += usize::from(is_other);
-            for (column, value) in row
-                .into_iter()
-                .filter(|(column, _)| wanted.contains(column))
-            {
-                known.entry(column).or_insert(value);
-            }
-        }
+        let rows = rows(root, name, &mut warnings)?;
+        let others = merged.add(name, rows, &wanted, &emotion, part(&header, table));
         if others > 0 {
             warnings.push(format!(
                 "in {}, the table {name} disagrees with an earlier table, which is used",
@@ -145,46 +113,10 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
             ));
         }
     }
-    let of_file = speaker
-        .as_ref()
-        .map_or_else(BTreeMap::new, |column| speakers_of_files(&cells, column));
     let sexes = sexes(root, &header, &mut warnings)?;
-    let mut out = Vec::new();
-    for ((file, start, end), row) in &cells {
-        let Some(emotion) = row.get(&emotion).filter(|e| !is_missing(e)) else {
-            continue;
-        };
-        let speaker = speaker
-            .as_ref()
-            .and_then(|column| row.get(column))
-            .or_else(|| of_file.get(file.as_str()).copied())
-            .cloned();
-        let mut more = BTreeMap::new();
-        if let Some(sex) = speaker.as_ref().and_then(|speaker| sexes.get(speaker)) {
-            more.insert("sex", (*sex).to_owned());
-        }
-        // Either may be open: a segment that begins later than its file, or ends before it.
-        if !start.is_empty() {
-            more.insert("start", start.clone());
-        }
-        if !end.is_empty() {
-            more.insert("end", end.clone());
-        }
-        let part = parts.get(&(file.clone(), start.clone(), end.clone()));
-        if let Some(part) =
-            part.or_else(|| parts.get(&(file.clone(), String::new(), String::new())))
-        {
-            more.insert("split", (*part).to_owned());
-        }
-        out.push(Row {
-            path: file.clone(),
-            emotion: emotion.clone(),
-            speaker,
-            columns: more,
-        });
-    }
+    let out = merged.rows(&emotion, speaker.as_ref(), &sexes);
     let all: BTreeSet<String> = out.iter().map(|row| row.path.clone()).collect();
-    let (out, other_media) = one_medium(out, |folder| named.get(folder).copied());
+    let (out, other_media) = one_medium(out, |folder| merged.ranks.get(folder).copied());
     let kept: BTreeSet<&String> = out.iter().map(|row| &row.path).collect();
     let set_aside: Vec<SetAside> = all
         .iter()
@@ -196,7 +128,8 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
         })
         .collect();
     for (folder, n) in other_media {
-        let how = tables_of
+        let how = merged
+            .tables
             .get(&folder)
             .map(|table| format!(": for these say --emotion \"column:{table}.{emotion}\""))
             .unwrap_or_default();
@@ -206,22 +139,7 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
         ));
     }
     evidence.push(format!("column {emotion} is the emotion"));
-    let files: BTreeSet<&str> = out
-        .iter()
-        .filter(|row| !row.is_segment())
-        .map(|row| row.path.as_str())
-        .collect();
-    let twice = out
-        .iter()
-        .filter(|row| row.is_segment() && files.contains(row.path.as_str()))
-        .count();
-    if twice > 0 {
-        warnings.push(format!(
-            "{} (table {}) in recordings that have an emotion as a whole, too: choose the table of either with --emotion \"column:TABLE.{emotion}\"",
-            plural(twice, "segment"),
-            segments_in.into_iter().collect::<Vec<_>>().join(", ")
-        ));
-    }
+    warnings.extend(merged.segments_of_labelled_files(&out, &emotion));
     match &speaker {
         Some(column) => evidence.push(format!("column {column} is the speaker")),
         None if choices.speaker.is_none() => {
@@ -229,12 +147,19 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
         }
         None => {}
     }
+    Ok(Proposal {
+        rows: out,
+        evidence,
+        warnings,
+        set_aside,
+        ..described(&header)
+    })
+}
+
+/// Name, language, licence and citation, as far as the header has them.
+fn described(header: &Value) -> Proposal {
     let text = |key: &str| header.get(key).and_then(Value::as_str).map(str::to_owned);
-    let language = header
-        .get("languages")
-        .and_then(|list| list.get(0))
-        .and_then(Value::as_str)
-        .map(str::to_owned);
+    let languages = header.get("languages").and_then(|list| list.get(0));
     let told = |keys: &[&str], between: &str| {
         let words: Vec<String> = keys
             .iter()
@@ -244,19 +169,131 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
             .collect();
         (!words.is_empty()).then(|| words.join(between))
     };
-    Ok(Proposal {
+    Proposal {
         name: text("name").unwrap_or_default(),
-        language,
+        language: languages.and_then(Value::as_str).map(str::to_owned),
         licence: told(&["license", "license_url"], ", "),
         citation: told(&["author", "name", "source"], ". ")
             .map(|words| words.trim_start_matches('@').to_owned())
             .filter(|_| text("author").is_some() || text("source").is_some()),
-        rows: out,
-        evidence,
-        warnings,
-        set_aside,
         ..Proposal::default()
-    })
+    }
+}
+
+/// The tables of a database, joined by file and time. Of several values of a cell the first counts.
+#[derive(Default)]
+struct Merged<'t> {
+    cells: Cells,
+    parts: BTreeMap<Index, &'static str>,
+    /// Of each folder, how plain the plainest name of a table with emotions is.
+    ranks: BTreeMap<String, usize>,
+    /// Of each folder, the first table with emotions.
+    tables: BTreeMap<String, &'t str>,
+    /// Tables with emotions of segments.
+    of_segments: BTreeSet<&'t str>,
+}
+
+impl<'t> Merged<'t> {
+    /// Takes the wanted columns of a table; gives the number of rows that disagree with earlier ones.
+    fn add(
+        &mut self,
+        name: &'t str,
+        rows: Vec<(Index, BTreeMap<String, String>)>,
+        wanted: &BTreeSet<&String>,
+        emotion: &String,
+        part: Option<&'static str>,
+    ) -> usize {
+        let mut others = 0;
+        for (index, row) in rows {
+            if wanted.contains(emotion) {
+                let folder = folder(&index.0);
+                let rank = name.matches('.').count();
+                let best = self.ranks.entry(folder.to_owned()).or_insert(rank);
+                *best = rank.min(*best);
+                self.tables.entry(folder.to_owned()).or_insert(name);
+                if !is_whole(&index) {
+                    self.of_segments.insert(name);
+                }
+            }
+            let mut is_other =
+                part.is_some_and(|part| *self.parts.entry(index.clone()).or_insert(part) != part);
+            let known = self.cells.entry(index).or_default();
+            for (column, value) in row {
+                if wanted.contains(&column) {
+                    let first = known.entry(column).or_insert_with(|| value.clone());
+                    is_other |= *first != value;
+                }
+            }
+            others += usize::from(is_other);
+        }
+        others
+    }
+
+    /// What has an emotion.
+    fn rows(
+        &self,
+        emotion: &str,
+        speaker: Option<&String>,
+        sexes: &BTreeMap<String, &str>,
+    ) -> Vec<Row> {
+        let of_file = speaker.map_or_else(BTreeMap::new, |it| speakers_of_files(&self.cells, it));
+        let mut out = Vec::new();
+        for (index, row) in &self.cells {
+            let Some(emotion) = row.get(emotion).filter(|e| !is_missing(e)) else {
+                continue;
+            };
+            let (file, start, end) = index;
+            let speaker = speaker
+                .and_then(|column| row.get(column))
+                .or_else(|| of_file.get(file.as_str()).copied())
+                .cloned();
+            let whole = (file.clone(), String::new(), String::new());
+            let part = self.parts.get(index).or_else(|| self.parts.get(&whole));
+            // Either time may be open: a segment that begins later than its file, or ends before it.
+            let more = [
+                (
+                    "sex",
+                    speaker
+                        .as_ref()
+                        .and_then(|speaker| sexes.get(speaker))
+                        .copied(),
+                ),
+                (
+                    "start",
+                    Some(start.as_str()).filter(|time| !time.is_empty()),
+                ),
+                ("end", Some(end.as_str()).filter(|time| !time.is_empty())),
+                ("split", part.copied()),
+            ];
+            let more = more.into_iter();
+            out.push(Row {
+                path: file.clone(),
+                emotion: emotion.clone(),
+                speaker,
+                columns: more
+                    .filter_map(|(name, cell)| Some((name, cell?.to_owned())))
+                    .collect(),
+            });
+        }
+        out
+    }
+
+    /// A warning where a recording has an emotion as a whole, and others in segments.
+    fn segments_of_labelled_files(&self, rows: &[Row], emotion: &str) -> Option<String> {
+        let whole = rows.iter().filter(|row| !row.is_segment());
+        let files: BTreeSet<&str> = whole.map(|row| row.path.as_str()).collect();
+        let twice = rows
+            .iter()
+            .filter(|row| row.is_segment() && files.contains(row.path.as_str()))
+            .count();
+        (twice > 0).then(|| {
+            format!(
+                "{} (table {}) in recordings that have an emotion as a whole, too: choose the table of either with --emotion \"column:TABLE.{emotion}\"",
+                plural(twice, "segment"),
+                self.of_segments.iter().copied().collect::<Vec<_>>().join(", ")
+            )
+        })
+    }
 }
 
 /// Whether it is a file from its beginning to its end.
