@@ -121,7 +121,11 @@ impl Heard {
 
     /// A few words for a badge or a line.
     pub fn badge(&self) -> String {
-        let guess = if self.is_guess() { " (a guess)" } else { "" };
+        let guess = match self.verdict {
+            Verdict::Unknown => "",
+            _ if self.is_guess() => " (a guess)",
+            _ => "",
+        };
         format!("{}{guess}", self.verdict.badge())
     }
 

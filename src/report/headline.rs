@@ -10,7 +10,7 @@ use super::compare::{self, Standing};
 use super::data::ExperimentSection;
 use super::figure::{self, Sample};
 use super::html::{Html, percent};
-use super::leak;
+use super::leak::{self, Leak};
 use super::marker;
 use super::results::{ResultsExperiment, ResultsPipeline, finished, lower_first};
 use super::svg::{self, Picture};
@@ -43,6 +43,7 @@ pub(super) struct Line<'r> {
 struct Best<'r> {
     title: &'r str,
     section: &'r ExperimentSection,
+    leak: Option<Leak>,
     uar: f64,
 }
 
@@ -65,7 +66,7 @@ pub(super) fn lines(pipelines: &[ResultsPipeline]) -> Vec<Line<'_>> {
         for (experiment, section) in finished(pipeline) {
             let heard = Heard::worst(&section.encoders);
             let is_heard = heard.is_some_and(|worst| worst.verdict.is_leak());
-            if section.shuffled_labels || leak::of(section).is_some() || is_heard {
+            if section.shuffled_labels || is_heard {
                 continue;
             }
             let own = lines[of_corpus..].iter().position(|line| {
@@ -136,12 +137,16 @@ impl<'r> Line<'r> {
             true => &mut self.plain,
             false => &mut self.encoder,
         };
-        if place.as_ref().is_none_or(|best| uar > best.uar) {
-            *place = Some(Best {
-                title: &experiment.title,
-                section,
-                uar,
-            });
+        let best = Best {
+            title: &experiment.title,
+            section,
+            leak: leak::of(section),
+            uar,
+        };
+        // A figure with a leak stands only where there is none without one.
+        let rank = |best: &Best| (best.leak.is_none(), best.uar);
+        if (place.as_ref()).is_none_or(|other| rank(&best) > rank(other)) {
+            *place = Some(best);
         }
     }
 
@@ -182,8 +187,8 @@ pub(super) fn table(lines: &[Line], picture: Option<&str>) -> String {
         "UAR in per cent with its 95 % interval over speakers; of published figures without a UAR the accuracy, marked WA. A best system here \
          is the best of all that were measured in its row, by the very figure that is shown, which is a little too high for that reason. A published \
          figure stands in a row whose test speakers and setting are of its kind, most in other folds than ours. Encoder: a pretrained speech encoder, trained \
-         on much more speech than the corpus. Systems that were trained on recordings that they are tested on, and encoders \
-         that were, are not here.\n\n",
+         on much more speech than the corpus; systems whose encoder was trained on recordings that they are tested on are not \
+         here. A system that was itself trained on copies of tested recordings is here only where its row has no other, with their number.\n\n",
     );
     out.push_str("| corpus | protocol | setting | reproduced | best published | best here, no encoder | best here, with an encoder |\n");
     out.push_str("|---|---|---|---|---|---|---|\n");
@@ -234,7 +239,8 @@ fn ours(best: Option<&Best>) -> String {
     let heard = Heard::worst(&best.section.encoders)
         .filter(|worst| !worst.verdict.is_unseen())
         .map(Heard::badge);
-    let said: String = [doubt, heard]
+    let leak = best.leak.map(Leak::describe);
+    let said: String = [leak, doubt, heard]
         .into_iter()
         .flatten()
         .map(|one| format!("; {one}"))
@@ -323,6 +329,7 @@ fn draw(h: &mut Html, line: &Line, top: f64) {
 mod tests {
     use super::super::fixture;
     use super::*;
+    use crate::table::leakage::LeakageRow;
 
     fn pipeline(report: super::super::data::PipelineReport) -> ResultsPipeline {
         let experiments = report.experiments.iter().map(|section| ResultsExperiment {
@@ -375,6 +382,44 @@ mod tests {
         let marks = |class: usize| picture.matches(&format!("data-class=\"{class}\"")).count();
         // One in each row, and two in the legend.
         assert_eq!(marks(PLAIN) + marks(ENCODER), lines.len() + 2, "{picture}");
+    }
+
+    #[test]
+    fn a_system_with_a_leak_stands_only_where_its_row_has_no_other_and_says_so() {
+        let mut report = fixture::recorded();
+        let shared = |section: &&mut ExperimentSection| section.protocol.starts_with("stratified");
+        let copies = LeakageRow {
+            kind: "duplicates".into(),
+            test_units: 40,
+            shared_units: 3,
+            ..LeakageRow::default()
+        };
+        report
+            .experiments
+            .retain(|one| one.protocol.starts_with("stratified"));
+        report.experiments.truncate(1);
+        let section = report.experiments.iter_mut().find(shared).unwrap();
+        section.leakage.push(copies);
+        section.title = "With copies".into();
+        let alone = table(&lines(&[pipeline(report.clone())]), None);
+        assert!(
+            alone.contains("(With copies; 3 tested utterances are the very same sound"),
+            "{alone}"
+        );
+        let mut clean = report.experiments[0].clone();
+        clean.leakage.clear();
+        clean.name = "clean".into();
+        clean.title = "Without".into();
+        for spread in clean.uncertainty.over_seeds.values_mut() {
+            spread.mean = 0.01;
+        }
+        clean.pooled.as_mut().unwrap().uar = 0.01;
+        report.experiments.push(clean);
+        let both = table(&lines(&[pipeline(report)]), None);
+        assert!(
+            both.contains("(Without)") && !both.contains("With copies"),
+            "{both}"
+        );
     }
 
     #[test]
