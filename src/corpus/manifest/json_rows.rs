@@ -20,6 +20,9 @@ const MOST_COLUMNS: usize = 10_000;
 const SPARSE: usize = 16;
 const FEW_CELLS: usize = 1_000_000;
 
+/// Votes for one emotion at most in an object of counts.
+const MOST_VOTES: u64 = 1000;
+
 type Object = Map<String, Value>;
 
 /// Whether a manifest is one of JSON, by its extension.
@@ -35,8 +38,8 @@ fn is_lines(path: &Path) -> bool {
         .is_some_and(|e| e.eq_ignore_ascii_case("jsonl") || e.eq_ignore_ascii_case("ndjson"))
 }
 
-/// Reads all rows. The columns are the keys of the objects, whatever their case; a value that no
-/// cell can hold is empty.
+/// Reads all rows. The columns are the keys of the objects, whatever their case; a list of
+/// values is one cell, with semicolons; what no cell can hold is empty.
 ///
 /// # Errors
 /// `Io` where the file cannot be read; `Data` where a line or the file is longer than any, or it is
@@ -225,6 +228,20 @@ fn cell(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
         Value::Bool(truth) => truth.to_string(),
+        // What raters chose: `["anger", "fear"]`, or how often: `{"anger": 2, "fear": 1}`.
+        Value::Array(all) if all.iter().all(|one| !one.is_array() && !one.is_object()) => {
+            let cells: Vec<String> = all.iter().map(cell).collect();
+            cells.join(";")
+        }
+        Value::Object(counts) => {
+            let count = |n: &Value| n.as_u64().filter(|n| *n <= MOST_VOTES);
+            let of = counts.iter().map(|(key, n)| Some((key, count(n)?)));
+            let Some(all) = of.collect::<Option<Vec<_>>>() else {
+                return String::new();
+            };
+            let each = all.iter().map(|(key, n)| vec![key.as_str(); *n as usize]);
+            each.collect::<Vec<_>>().concat().join(";")
+        }
         _ => String::new(),
     }
 }
@@ -242,6 +259,19 @@ mod tests {
             sheet.columns,
             sheet.rows.map(|row| row.unwrap().cells.unwrap()).collect(),
         )
+    }
+
+    #[test]
+    fn lists_and_counts_are_what_raters_chose() {
+        let text = r#"{"path": "a", "votes": ["anger", "fear", "anger"], "n": {"joy": 2, "sad": 1, "fear": 0}, "x": {"y": [1]}, "z": [[1]]}"#;
+        let (columns, rows) = read("a.jsonl", text);
+        let mut cells: Vec<_> = columns.iter().zip(&rows[0]).collect();
+        cells.sort();
+        let of = |at: usize| cells[at].1.as_str();
+        assert_eq!(
+            [of(0), of(2), of(3), of(4)],
+            ["joy;joy;sad", "anger;fear;anger", "", ""]
+        );
     }
 
     #[test]

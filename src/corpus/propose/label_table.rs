@@ -7,7 +7,7 @@ use super::place::{Choices, Place};
 use super::proposal::Row;
 use super::recording_index::RecordingIndex;
 use super::sheet::{MOST_ROWS, Sheet, name_recordings, read};
-use super::votes::{add_winner, count_choices};
+use super::votes::{UNDECIDED, add_majority, add_winner, count_choices, count_raters};
 use super::words;
 use crate::corpus::walk::{extension, file_name, is_audio_name};
 use crate::corpus::{MOST_CLASSES, is_missing, is_missing_speaker, manifest};
@@ -137,10 +137,25 @@ pub(super) fn labelled(
         return Err(elsewhere(&sheet, index));
     };
     let mut votes = count_choices(&mut sheet, file);
-    if choices.emotion.is_none() {
-        votes.extend(add_winner(&mut sheet, file));
+    let mut counted = Vec::new();
+    if choices.emotion.is_none()
+        && let Some(found) = add_majority(&mut sheet, file).or_else(|| add_winner(&mut sheet, file))
+    {
+        votes.push(found.said);
+        counted = found.columns;
     }
     let emotion = emotion(&sheet, file, path, choices)?;
+    let is_time = |name: &String| {
+        let key = words::key(name);
+        let mut times = OPTIONAL
+            .iter()
+            .filter(|(of, _)| ["start", "end"].contains(of));
+        times.any(|(_, others)| others.contains(&key.as_str()))
+    };
+    let times: Vec<usize> = (0..sheet.columns.len())
+        .filter(|c| sheet.columns.get(*c).is_some_and(is_time))
+        .collect();
+    votes.extend(count_raters(&mut sheet, file, emotion.column, &times));
     let mut warnings = sheet.warnings.clone();
     warnings.extend(votes.into_iter().map(|what| format!("in {path}, {what}")));
     warnings.extend(emotion.warning);
@@ -212,8 +227,9 @@ pub(super) fn labelled(
             .iter()
             .filter_map(|(name, c)| Some((*name, value(name, &text(row, *c)?)?)))
             .collect();
-        let label = text(row, emotion)
-            .filter(|label| manifest::fits("emotion", label) && !is_missing_speaker(label));
+        let label = text(row, emotion).filter(|label| {
+            manifest::fits("emotion", label) && !is_missing_speaker(label) && label != UNDECIDED
+        });
         let whole = Row {
             path: found.clone(),
             emotion: label.clone().unwrap_or_default(),
@@ -260,7 +276,8 @@ pub(super) fn labelled(
         .chain(speaker)
         .chain(optional.iter().map(|(_, c)| *c))
         .collect();
-    let unused = sheet.seen((0..sheet.columns.len()).filter(|c| !used.contains(c)));
+    let is_unused = |c: &usize| !used.contains(c) && !counted.contains(c);
+    let unused = sheet.seen((0..sheet.columns.len()).filter(is_unused));
     if !unused.is_empty() {
         evidence.push(format!("not used: {unused}"));
     }

@@ -23,7 +23,7 @@ pub(super) const MOST_ROWS: usize = 2_000_000;
 const SHOWN: usize = 8;
 
 /// What columns of emotions are called; the first of these that is there is taken.
-const EMOTION: [&str; 22] = [
+const EMOTION: [&str; 23] = [
     "emotion",
     "emo",
     "emotionlabel",
@@ -34,6 +34,7 @@ const EMOTION: [&str; 22] = [
     "final",
     "majority",
     "majorityvote",
+    "mostvotes",
     "gold",
     "goldstandard",
     "consensus",

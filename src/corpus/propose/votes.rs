@@ -1,5 +1,6 @@
 //! Emotions that a table gives as votes: a column for each emotion (how many raters chose it, or a
-//! one for the one that counts), or a cell that lists what each rater chose.
+//! one for the one that counts), a column or a row for each rater, or a cell that lists what each
+//! rater chose.
 
 use std::collections::BTreeMap;
 
@@ -8,17 +9,31 @@ use super::words;
 use crate::corpus::is_missing;
 use crate::text::{excerpt, listed, plural};
 
-/// The column that is put behind the others of a table with a column for each emotion.
+/// The column that is put behind the others of a table with a column for each emotion or rater.
 const COLUMN: &str = "most votes";
+/// What stands where no emotion has more votes than all others.
+pub(super) const UNDECIDED: &str = "no single commonest emotion";
+/// Beginnings of the names of columns that say who rated, or of those of one rater each.
+const RATERS: [&str; 10] = [
+    "rater",
+    "annotator",
+    "annotation",
+    "evaluator",
+    "listener",
+    "worker",
+    "judge",
+    "coder",
+    "bewerter",
+    "anotador",
+];
 /// Columns that are named in one line.
 const SHOWN: usize = 12;
 /// What stands between the choices of raters in one cell.
 const BETWEEN: [char; 5] = [';', ',', '|', '/', '+'];
 
 /// Adds a column with the emotion of most votes to a table that has a column of numbers for each
-/// emotion, and none of emotions; says how it was told. A row without a single largest number gets
-/// none.
-pub(super) fn add_winner(sheet: &mut Sheet, file: usize) -> Option<String> {
+/// emotion, and none of emotions. A row without a single largest number gets [`UNDECIDED`].
+pub(super) fn add_winner(sheet: &mut Sheet, file: usize) -> Option<Votes> {
     if !sheet.emotions(file).columns.is_empty() {
         return None;
     }
@@ -55,21 +70,129 @@ pub(super) fn add_winner(sheet: &mut Sheet, file: usize) -> Option<String> {
         let mut first = names.iter().zip(&votes).filter(|(_, n)| **n == most);
         let winner = match (first.next(), first.next()) {
             (Some((name, _)), None) => name.clone(),
-            _ => String::new(),
+            // No vote at all is no label.
+            _ if most == 0.0 => String::new(),
+            _ => UNDECIDED.to_owned(),
         };
-        undecided += usize::from(winner.is_empty());
+        undecided += usize::from(winner == UNDECIDED);
         row.push(winner);
     }
     sheet.columns.push(COLUMN.to_owned());
-    Some(told(
-        &format!("the columns {} are read as votes", listed(&names, SHOWN)),
-        undecided,
-    ))
+    let what = format!("the columns {} are read as votes", listed(&names, SHOWN));
+    Some(Votes {
+        columns,
+        said: told(&what, undecided),
+    })
+}
+
+/// Columns that were read as votes, and what is said of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Votes {
+    pub(super) columns: Vec<usize>,
+    pub(super) said: String,
+}
+
+/// Adds a column with the emotion that most raters chose to a table that has a column of emotions
+/// for each rater, and no other one of emotions.
+pub(super) fn add_majority(sheet: &mut Sheet, file: usize) -> Option<Votes> {
+    let is_rater = |c: &usize| {
+        let there = sheet.cells(*c).filter(|cell| !is_missing(cell)).count();
+        let known = sheet.cells(*c).filter_map(words::emotion).count();
+        let name = sheet.columns.get(*c).map_or("", String::as_str);
+        *c != file && is_of_raters(name) && known * 2 > there
+    };
+    let columns: Vec<usize> = (0..sheet.columns.len()).filter(is_rater).collect();
+    let found = sheet.emotions(file).columns;
+    if columns.len() < 2 || found.iter().any(|c| !columns.contains(c)) {
+        return None;
+    }
+    let mut undecided = 0;
+    for row in &mut sheet.rows {
+        let cells = columns.iter().filter_map(|c| row.get(*c));
+        let chosen: Vec<&str> = cells
+            .map(|cell| cell.trim())
+            .filter(|cell| !is_missing(cell))
+            .collect();
+        let winner = match chosen.is_empty() {
+            true => "",
+            false => commonest(&chosen).unwrap_or(UNDECIDED),
+        }
+        .to_owned();
+        undecided += usize::from(winner == UNDECIDED);
+        row.push(winner);
+    }
+    let names = columns
+        .iter()
+        .filter_map(|c| sheet.columns.get(*c).cloned());
+    let names = listed(&names.collect::<Vec<_>>(), SHOWN);
+    sheet.columns.push(COLUMN.to_owned());
+    let what = format!("the columns {names} are read as votes of raters");
+    Some(Votes {
+        columns,
+        said: told(&what, undecided),
+    })
+}
+
+/// Of a table with a row for each rater, keeps one row for each recording or segment, with the
+/// emotion that most raters chose. The columns `times` bound segments.
+pub(super) fn count_raters(
+    sheet: &mut Sheet,
+    file: usize,
+    emotion: usize,
+    times: &[usize],
+) -> Option<String> {
+    let names = sheet.columns.iter().enumerate();
+    let mut raters = names.filter(|(c, name)| ![file, emotion].contains(c) && is_of_raters(name));
+    let name = excerpt(raters.next()?.1);
+    let mut groups: BTreeMap<Vec<String>, Vec<usize>> = BTreeMap::new();
+    for (n, row) in sheet.rows.iter().enumerate() {
+        let cell = |c: &usize| row.get(*c).map_or("", |cell| cell.trim()).to_owned();
+        let place = std::iter::once(&file).chain(times).map(cell).collect();
+        groups.entry(place).or_default().push(n);
+    }
+    if groups.len() == sheet.rows.len() {
+        return None;
+    }
+    let mut undecided = 0;
+    let mut kept = Vec::new();
+    for rows in groups.into_values() {
+        let cells = rows.iter().filter_map(|n| sheet.rows.get(*n)?.get(emotion));
+        let chosen: Vec<&str> = cells
+            .map(|cell| cell.trim())
+            .filter(|cell| !is_missing(cell))
+            .collect();
+        let winner = commonest(&chosen).map(str::to_owned);
+        undecided += usize::from(winner.is_none() && !chosen.is_empty());
+        let nothing = if chosen.is_empty() { "" } else { UNDECIDED };
+        let first = *rows.first()?;
+        kept.push((first, winner.unwrap_or_else(|| nothing.to_owned())));
+    }
+    kept.sort_unstable();
+    let all = sheet.rows.len();
+    sheet.rows = kept
+        .into_iter()
+        .filter_map(|(first, winner)| {
+            let mut row = std::mem::take(sheet.rows.get_mut(first)?);
+            *row.get_mut(emotion)? = winner;
+            Some(row)
+        })
+        .collect();
+    let (of, all) = (sheet.rows.len(), plural(all, "row"));
+    let what = format!(
+        "{all} of raters, which column {name} names, are read as votes on {}",
+        plural(of, "recording")
+    );
+    Some(told(&what, undecided))
+}
+
+/// Whether a column says who rated, or what one of the raters chose.
+fn is_of_raters(name: &str) -> bool {
+    let key = words::key(name);
+    RATERS.iter().any(|word| key.starts_with(word))
 }
 
 /// Replaces lists of choices (`anger;anger;neutral`, `['anger']`) in columns of such cells by the
-/// emotion that most chose; says so of each column. A cell without a single commonest emotion is
-/// emptied.
+/// emotion that most chose, or by [`UNDECIDED`]; says so of each column.
 pub(super) fn count_choices(sheet: &mut Sheet, file: usize) -> Vec<String> {
     let mut said = Vec::new();
     for c in (0..sheet.columns.len()).filter(|c| *c != file) {
@@ -86,7 +209,7 @@ pub(super) fn count_choices(sheet: &mut Sheet, file: usize) -> Vec<String> {
             if let Some(choices) = choices(cell) {
                 let winner = commonest(&choices).map(str::to_owned);
                 undecided += usize::from(winner.is_none());
-                *cell = winner.unwrap_or_default();
+                *cell = winner.unwrap_or_else(|| UNDECIDED.to_owned());
             }
         }
         let name = sheet.columns.get(c).map_or("", String::as_str);
@@ -125,7 +248,7 @@ fn choices(cell: &str) -> Option<Vec<&str>> {
 fn commonest<'c>(choices: &[&'c str]) -> Option<&'c str> {
     let mut counts: BTreeMap<&str, (usize, &'c str)> = BTreeMap::new();
     for choice in choices {
-        let class = words::emotion(choice)?;
+        let class = words::emotion(choice).unwrap_or(choice);
         counts.entry(class).or_insert((0, *choice)).0 += 1;
     }
     let most = counts.values().map(|(n, _)| *n).max()?;
@@ -158,10 +281,11 @@ mod tests {
             &["d", "", "", ""],
         ];
         let mut votes = sheet(&["file", "Anger", "joy", "Sad"], &rows);
-        let said = add_winner(&mut votes, 0).unwrap();
+        let Votes { columns, said } = add_winner(&mut votes, 0).unwrap();
         let won: Vec<&str> = votes.cells(4).collect();
-        assert_eq!(won, ["Anger", "", "Sad", ""]);
-        assert!(said.contains("2 rows without"), "{said}");
+        assert_eq!(won, ["Anger", UNDECIDED, "Sad", ""]);
+        assert_eq!(columns, [1, 2, 3]);
+        assert!(said.contains("1 row without"), "{said}");
         let mut dimensions = sheet(&["file", "arousal", "joy"], &[&["a", "1", "2"]]);
         assert_eq!(add_winner(&mut dimensions, 0), None);
         let mut words = sheet(&["file", "anger", "joy"], &[&["a", "yes", "no"]]);
@@ -180,7 +304,43 @@ mod tests {
         let mut table = sheet(&["file", "emotion"], &rows);
         let said = count_choices(&mut table, 0);
         let cells: Vec<&str> = table.cells(1).collect();
-        assert_eq!(cells, ["anger", "", "sad", "sad", "well, you know"]);
+        assert_eq!(cells, ["anger", UNDECIDED, "sad", "sad", "well, you know"]);
         assert!(said[0].contains("column emotion") && said[0].contains("1 row without"));
+    }
+
+    #[test]
+    fn raters_in_columns_and_in_rows_are_votes() {
+        let rows: [&[&str]; 3] = [
+            &["a", "anger", "Wut", "fear"],
+            &["b", "anger", "fear", "joy"],
+            &["c", "", "", ""],
+        ];
+        let mut wide = sheet(&["file", "rater_1", "rater_2", "rater_3"], &rows);
+        let votes = add_majority(&mut wide, 0).unwrap();
+        assert_eq!(votes.columns, [1, 2, 3]);
+        assert_eq!(wide.cells(4).collect::<Vec<_>>(), ["anger", UNDECIDED, ""]);
+        assert!(votes.said.contains("1 row without"), "{}", votes.said);
+        let mut told = sheet(&["file", "rater_1", "rater_2", "final"], &rows);
+        assert_eq!(add_majority(&mut told, 0), None);
+
+        let rows: [&[&str]; 6] = [
+            &["b", "AB", "joy", "s2"],
+            &["a", "AB", "anger", "s1"],
+            &["a", "CD", "Wut", "s1"],
+            &["a", "EF", "fear", "s1"],
+            &["b", "CD", "fear", "s2"],
+            &["c", "AB", "fear", "s3"],
+        ];
+        let mut long = sheet(&["file", "Rater", "emotion", "speaker"], &rows);
+        let said = count_raters(&mut long, 0, 2, &[]).unwrap();
+        assert!(
+            said.contains("6 rows") && said.contains("3 recordings"),
+            "{said}"
+        );
+        let cells = |c| long.cells(c).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(cells(0), ["b", "a", "c"]);
+        assert_eq!(cells(2), [UNDECIDED, "anger", "fear"]);
+        assert_eq!(cells(3), ["s2", "s1", "s3"]);
+        assert_eq!(count_raters(&mut long, 0, 2, &[]), None);
     }
 }
