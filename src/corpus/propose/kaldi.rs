@@ -10,8 +10,8 @@ use super::proposal::{Proposal, Row};
 use super::recording_index::RecordingIndex;
 use super::sheet::part_of;
 use super::words;
-use crate::corpus::is_missing;
 use crate::corpus::walk::{file_name, folder, walk_until};
+use crate::corpus::{Reason, SetAside, is_missing};
 use crate::error::{Error, Result};
 use crate::text::{excerpt, listed, plural};
 
@@ -25,6 +25,19 @@ type Lines = BTreeMap<String, (usize, String)>;
 
 /// A recording, start and end; what is open is `None`.
 type Span<'s> = (&'s str, Option<String>, Option<String>);
+
+/// Whether utterances of several data directories have the same name.
+#[derive(Default)]
+struct Ids {
+    seen: BTreeSet<String>,
+    repeated: bool,
+}
+
+impl Ids {
+    fn note(&mut self, utterance: &str) {
+        self.repeated |= !self.seen.insert(utterance.to_owned());
+    }
+}
 
 /// One data directory.
 struct Directory {
@@ -61,7 +74,10 @@ pub(super) fn read(folder: &Folder) -> Result<Option<Proposal>> {
     let mut whole = Proposal::default();
     let mut seen: BTreeMap<Span, Vec<(&str, Option<&str>)>> = BTreeMap::new();
     let mut again = 0;
-    let (mut gone, mut commands) = (Vec::new(), Vec::new());
+    // Lines of wav.scp without a file, with what is said of them and their utterances.
+    let mut gone: BTreeMap<String, (String, usize)> = BTreeMap::new();
+    let mut commands: BTreeMap<String, (String, usize)> = BTreeMap::new();
+    let mut ids = Ids::default();
     for one in &found {
         let resolver = index.resolver(&one.scp, one.recordings.values().map(|(_, to)| to.as_str()));
         let speaker = one.speakers(folder.choices, &mut whole.warnings);
@@ -79,20 +95,23 @@ pub(super) fn read(folder: &Folder) -> Result<Option<Proposal>> {
                 ))
                 .hint("give it a line in wav.scp, or remove it from the other files"));
             };
+            let without = |into: &mut BTreeMap<String, (String, usize)>, why: String| {
+                let place = format!("{}#{recording}", one.scp);
+                into.entry(place).or_insert((why, 0)).1 += 1;
+            };
             if let Some(what) = no_file(to) {
-                commands.push(format!(
-                    "line {at} of {} is {what}: {}",
-                    one.scp,
-                    excerpt(to)
-                ));
+                let why = format!("line {at} of {} is {what}: {}", one.scp, excerpt(to));
+                without(&mut commands, why);
                 continue;
             }
             let Some(path) = resolver.find(to) else {
-                gone.push(format!("{} (line {at} of {})", excerpt(to), one.scp));
+                let why = format!("{} (line {at} of {})", excerpt(to), one.scp);
+                without(&mut gone, why);
                 continue;
             };
             let speaker = speaker.get(utterance.as_str()).copied();
-            let mut columns = BTreeMap::new();
+            let mut columns = BTreeMap::from([("id", utterance.clone())]);
+            ids.note(utterance);
             columns.extend(start.clone().map(|start| ("start", start)));
             columns.extend(end.clone().map(|end| ("end", end)));
             // Rows that differ stay, and are told as contradictions of any table are.
@@ -134,19 +153,28 @@ pub(super) fn read(folder: &Folder) -> Result<Option<Proposal>> {
             listed(&named, SHOWN)
         ));
     }
-    if let Some(first) = commands.first() {
+    if ids.repeated {
+        // Data directories that name other sounds alike: no id would say which is meant.
+        for row in &mut whole.rows {
+            row.columns.remove("id");
+        }
+    }
+    let utterances = |of: &BTreeMap<String, (String, usize)>| {
+        let n = plural(of.values().map(|(_, n)| n).sum(), "utterance");
+        format!("{n} of {}", plural(of.len(), "recording"))
+    };
+    if let Some((first, _)) = commands.values().next() {
+        let n = utterances(&commands);
         let hint =
             "ser runs no commands: convert these recordings to files and name the files in wav.scp";
         if whole.rows.is_empty() && gone.is_empty() {
-            let n = plural(commands.len(), "recording");
             return Err(Error::data(format!("no recording is a file: of {n}, {first}")).hint(hint));
         }
-        let n = plural(commands.len(), "recording");
         whole.warnings.push(format!(
-            "{n} left out that are no files, such as {first}; {hint}"
+            "{n} left out, since they are no files, such as {first}; {hint}"
         ));
     }
-    if let Some(first) = gone.first() {
+    if let Some((first, _)) = gone.values().next() {
         if whole.rows.is_empty() {
             let root = folder.root.display();
             return Err(Error::data(format!(
@@ -155,10 +183,20 @@ pub(super) fn read(folder: &Folder) -> Result<Option<Proposal>> {
             ))
             .hint("name a folder that holds both the recordings and the data directories"));
         }
-        let n = plural(gone.len(), "recording");
-        whole
-            .warnings
-            .push(format!("{n} left out that are not there, such as {first}"));
+        let n = utterances(&gone);
+        whole.warnings.push(format!(
+            "{n} left out, since they are not there, such as {first}"
+        ));
+    }
+    let gone = gone
+        .into_iter()
+        .map(|(place, (what, n))| (place, (format!("not there: {what}"), n)));
+    for (path, (why, n)) in commands.into_iter().chain(gone) {
+        whole.set_aside.push(SetAside {
+            path,
+            reason: Reason::MissingAudio,
+            detail: format!("{why} ({})", plural(n, "utterance")),
+        });
     }
     Ok(Some(whole))
 }
@@ -322,12 +360,18 @@ mod tests {
     fn utterances_of_one_sound_are_one_unless_they_differ_in_emotion() {
         let dir = tempfile::tempdir().unwrap();
         for (name, text) in [
-            ("wav.scp", "r r.wav\nq q.wav\n"),
+            (
+                "wav.scp",
+                "r r.wav\nq q.wav\np sox p.flac -t wav - |\ng gone.wav\n",
+            ),
             (
                 "segments",
-                "a r 0 1.5\nb r 0.00 1.50\nc r 0 1.5\nd r 2 3\nq q 0 -1\n",
+                "a r 0 1.5\nb r 0.00 1.50\nc r 0 1.5\nd r 2 3\nq q 0 -1\ne p 0 1\nf p 1 2\nh g 0 1\n",
             ),
-            ("utt2emo", "a joy\nb joy\nc sad\nd sad\nq joy\n"),
+            (
+                "utt2emo",
+                "a joy\nb joy\nc sad\nd sad\nq joy\ne joy\nf sad\nh sad\n",
+            ),
             ("text", "a hello you\nd\n"),
         ] {
             std::fs::write(dir.path().join(name), text).unwrap();
@@ -346,17 +390,18 @@ mod tests {
             .rows
             .iter()
             .map(|row| {
-                let [start, end, text] = ["start", "end", "text_id"].map(|name| cell(row, name));
-                format!("{} {} {start}-{end} {text}", row.path, row.emotion)
+                let [id, start, end, text] =
+                    ["id", "start", "end", "text_id"].map(|name| cell(row, name));
+                format!("{id} {} {} {start}-{end} {text}", row.path, row.emotion)
             })
             .collect();
         assert_eq!(
             rows,
             [
-                "r.wav joy -1.5 hello you",
-                "r.wav sad -1.5 ",
-                "r.wav sad 2-3 ",
-                "q.wav joy - "
+                "a r.wav joy -1.5 hello you",
+                "c r.wav sad -1.5 ",
+                "d r.wav sad 2-3 ",
+                "q q.wav joy - "
             ]
         );
         assert!(
@@ -368,5 +413,17 @@ mod tests {
             found.warnings
         );
         assert_eq!(super::super::proposal::contradictions(&found.rows).len(), 1);
+        let aside: Vec<String> = found
+            .set_aside
+            .iter()
+            .map(|one| format!("{} {:?} {}", one.path, one.reason, one.detail))
+            .collect();
+        assert_eq!(
+            aside,
+            [
+                "wav.scp#p MissingAudio line 3 of wav.scp is a command: sox p.flac -t wav - | (2 utterances)",
+                "wav.scp#g MissingAudio not there: gone.wav (line 4 of wav.scp) (1 utterance)"
+            ]
+        );
     }
 }

@@ -254,7 +254,9 @@ fn spellings_of_speakers(proposal: &Proposal) -> Option<String> {
 fn speakers(proposal: &Proposal) -> Option<String> {
     let (speakers, recordings) = (proposal.speakers().len(), proposal.recordings());
     if proposal.has_speakers() {
-        return (speakers * 2 > recordings).then(|| {
+        // A recording of one person may have many segments.
+        let are_many = speakers * 2 > recordings && speakers * 2 > proposal.rows.len();
+        return are_many.then(|| {
             format!("{speakers} speakers of {recordings} recordings are many: look whether these are speakers")
         });
     }
