@@ -1,6 +1,7 @@
 //! The program as a user runs it: arguments in, exit code, messages and files out.
 
 mod audformat;
+mod audformat_export;
 mod augment;
 mod bad_audio;
 mod bad_corpus;
