@@ -21,6 +21,7 @@ mod history;
 mod how_do_i;
 mod imports;
 mod init;
+mod inside;
 mod joined;
 mod known;
 mod known_encoders;
