@@ -35,6 +35,7 @@ mod predict;
 mod processors;
 pub mod project;
 mod proposals;
+mod readers;
 mod refusals;
 mod runs;
 mod scale;
