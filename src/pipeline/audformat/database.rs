@@ -127,9 +127,11 @@ fn about(of: &[&Utterance], speaker: &'static str) -> Vec<Column> {
     let text = |name, get: fn(&Utterance) -> Option<&str>| {
         Column::new(name, of.iter().map(|utterance| get(utterance)))
     };
-    let named = |u: &&&Utterance| u.source.speaker != UNKNOWN_SPEAKER;
-    let name = |u: &&Utterance| Some(u).filter(named).map(|u| u.source.speaker.clone());
-    let speakers: Vec<Option<String>> = of.iter().map(|u| name(u)).collect();
+    let name = |u: &&Utterance| {
+        let speaker = &u.source.speaker;
+        (speaker != UNKNOWN_SPEAKER).then(|| speaker.clone())
+    };
+    let speakers: Vec<Option<String>> = of.iter().map(name).collect();
     let mut all = vec![
         text("emotion", |u| Some(&u.source.emotion)),
         Column::new(speaker, speakers.iter().map(Option::as_deref)),
