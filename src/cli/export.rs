@@ -7,11 +7,13 @@ use clap::Subcommand;
 
 use super::args::Args;
 use super::variants::{self, Named};
-use super::{not_ours, print};
+use super::{not_ours, print, say};
 use crate::config::{self, Pipeline};
 use crate::error::{Error, Result};
 use crate::files::publish;
+use crate::pipeline::audformat::{self, Written};
 use crate::pipeline::export::{self as library, Format};
+use crate::text::plural;
 
 /// What is written, to where.
 #[derive(Debug, clap::Args)]
@@ -46,18 +48,42 @@ pub enum ExportOf {
         #[arg(short, long = "experiment", value_name = "NAME")]
         experiments: Vec<String>,
     },
+    /// The corpus and its predictions as a database in audformat: a header with schemes, splits and
+    /// licence, and tables as CSV
+    Audformat {
+        /// From where.
+        #[command(flatten)]
+        from: From,
+        /// Write to this folder, which must not exist or be empty
+        #[arg(short, long, value_name = "FOLDER")]
+        output: PathBuf,
+        /// Only the predictions of this experiment (may be repeated)
+        #[arg(short, long = "experiment", value_name = "NAME")]
+        experiments: Vec<String>,
+        /// Copy the recordings into the folder, too
+        #[arg(long)]
+        recordings: bool,
+    },
 }
 
 /// From where to where.
 #[derive(Debug, clap::Args)]
 pub struct Place {
+    /// From where.
+    #[command(flatten)]
+    pub from: From,
+    /// Write to this file, *.csv or *.parquet, in place of CSV on standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// From where.
+#[derive(Debug, clap::Args)]
+pub struct From {
     /// Name of a pipeline or of a variant (`demo@epochs-2`), or path of a pipeline file. Its last
     /// tables are read; nothing is run
     #[arg(value_name = "PIPELINE")]
     pub pipeline: String,
-    /// Write to this file, *.csv or *.parquet, in place of CSV on standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
     /// Folder of the pipeline files
     #[arg(long, value_name = "DIR", default_value = "pipelines")]
     pub pipelines_dir: PathBuf,
@@ -83,10 +109,20 @@ pub fn export(export: &Export, args: &Args) -> Result<()> {
         ExportOf::Predictions { place, experiments } => {
             (place, library::Export::Predictions(experiments))
         }
+        ExportOf::Audformat {
+            from,
+            output,
+            experiments,
+            recordings,
+        } => {
+            let (pipeline, data) = (pipeline(from)?, &from.data_dir);
+            let written = audformat::write(&pipeline, experiments, data, output, *recordings)?;
+            return tell(&written, output, args);
+        }
     };
     let output = place.output.as_deref();
     let format = output.map_or(Ok(Format::Csv), format)?;
-    let parts = library::parts(&pipeline(place)?, what, &place.data_dir)?;
+    let parts = library::parts(&pipeline(&place.from)?, what, &place.from.data_dir)?;
     let Some(path) = output else {
         let path = Path::new("standard output");
         return library::write(parts, format, BufWriter::new(Standard), path);
@@ -101,12 +137,29 @@ pub fn export(export: &Export, args: &Args) -> Result<()> {
 }
 
 /// The pipeline, or the variant that its name says.
-fn pipeline(place: &Place) -> Result<Pipeline> {
-    let Named { file, variant } = variants::named(&place.pipelines_dir, &place.pipeline);
+fn pipeline(from: &From) -> Result<Pipeline> {
+    let Named { file, variant } = variants::named(&from.pipelines_dir, &from.pipeline);
     let Some(variant) = variant else {
         return config::load(&file, &[], None);
     };
-    variants::load_known(&file, &variant, &place.data_dir, None)
+    variants::load_known(&file, &variant, &from.data_dir, None)
+}
+
+/// Says what was written into a folder.
+fn tell(written: &Written, folder: &Path, args: &Args) -> Result<()> {
+    let path = folder.display().to_string();
+    if args.global.json {
+        let Written { tables, .. } = written;
+        return print(&serde_json::json!({ "export": path, "tables": tables }).to_string());
+    }
+    print(&format!("export: {path} ({})", written.tables.join(", ")))?;
+    if !written.has_recordings {
+        say(&format!(
+            "without its {}: put the files beside the recordings, or export with --recordings",
+            plural(written.recordings, "recording")
+        ));
+    }
+    Ok(())
 }
 
 /// The format that the name says; nothing that this command has not written is replaced.

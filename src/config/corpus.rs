@@ -172,7 +172,7 @@ pub enum CorpusKind {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schemars(extend("format" = "text", "x-default" = "the scheme `emotion`"))]
         emotion: Option<String>,
-        /// Column of the speaker.
+        /// Column of the speaker, as `COLUMN` or `TABLE.COLUMN`.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schemars(extend("format" = "text", "x-default" = "the scheme `speaker`"))]
         speaker: Option<String>,

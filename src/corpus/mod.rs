@@ -21,6 +21,7 @@ pub mod emodb;
 pub mod iemocap;
 pub mod known;
 pub mod labels;
+pub mod language;
 pub mod manifest;
 pub mod propose;
 pub mod ravdess;

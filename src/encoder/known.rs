@@ -305,7 +305,7 @@ mod tests {
         let without: Vec<&&str> = named.difference(&kinds).collect();
         assert_eq!(without, [&"cmu-mosei", &"cmu-mosi", &"m3ed"]);
         let others: Vec<&&str> = kinds.difference(&named).collect();
-        assert_eq!(others, [&"banglaser", &"ravdess-song"]);
+        assert_eq!(others, [&"banglaser", &"emotale", &"ravdess-song"]);
     }
 
     #[test]

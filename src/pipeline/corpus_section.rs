@@ -83,7 +83,7 @@ fn exact_groups(utterances: &[Utterance], pairs: &[DuplicateRow]) -> Vec<Vec<Str
 
 /// The licence in words: what the pipeline file says, or what is known of the corpus, or of each
 /// part of it.
-fn licence(corpus: &CorpusSettings) -> Option<String> {
+pub(super) fn licence(corpus: &CorpusSettings) -> Option<String> {
     let known = |reader: &str| terms(reader).map(|terms| terms.licence);
     match (&corpus.licence, &corpus.kind) {
         (Some(own), _) => Some(own.clone()),
@@ -102,7 +102,7 @@ fn licence(corpus: &CorpusSettings) -> Option<String> {
 }
 
 /// What to cite: what the authors of known corpora ask for, and what the pipeline file says.
-fn references(corpus: &CorpusSettings) -> Vec<String> {
+pub(super) fn references(corpus: &CorpusSettings) -> Vec<String> {
     let readers: Vec<&str> = match &corpus.kind {
         CorpusKind::Joined { parts, .. } => parts.iter().map(|part| part.kind.name()).collect(),
         kind => vec![kind.name()],

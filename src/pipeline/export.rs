@@ -103,7 +103,7 @@ pub fn parts(pipeline: &Pipeline, export: Export, data_dir: &Path) -> Result<Par
     }
 }
 
-fn named<'p>(pipeline: &'p Pipeline, names: &[String]) -> Result<Vec<&'p Experiment>> {
+pub(super) fn named<'p>(pipeline: &'p Pipeline, names: &[String]) -> Result<Vec<&'p Experiment>> {
     let find = |name: &String| {
         pipeline
             .experiments
@@ -122,7 +122,7 @@ fn named<'p>(pipeline: &'p Pipeline, names: &[String]) -> Result<Vec<&'p Experim
     names.iter().map(find).collect()
 }
 
-fn unfinished(error: Error, command: &str) -> Error {
+pub(super) fn unfinished(error: Error, command: &str) -> Error {
     match error.kind() {
         Kind::Missing => error.hint(format!("make it first: {command}")),
         _ => error,

@@ -4,6 +4,7 @@
 //! all follow `ORDER`. A new stage is a file with the functions of its group, its name in `stage`,
 //! and its line here.
 
+pub mod audformat;
 mod audit;
 mod augment;
 mod calibrate;

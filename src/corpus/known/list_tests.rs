@@ -335,8 +335,11 @@ fn check_lists(sample: usize) {
             assert_eq!(emobox.absent(all), Vec::<String>::new(), "{kind}");
             check_speakers(kind, emobox, &listing);
         }
+        let told = emobox.map_or("none".to_owned(), |one| {
+            format!("{folds} places, {:?}", one.speakers).to_lowercase()
+        });
         eprintln!(
-            "{kind}: {right} of {} labels right, {} speakers, {folds} places in folds, {} excluded",
+            "| {name} | `{kind}` | {} | {right}, {unlabelled} without | {} | {told} | {} |",
             lines.len(),
             found.len(),
             listing.set_aside.len()
@@ -405,6 +408,19 @@ fn check_speakers(kind: &str, emobox: &EmoBox, listing: &Listing) {
         // Invented speakers of a table say nothing.
         Speakers::Unknown => {}
     }
+}
+
+/// Of M3ED the names tell neither emotion nor speaker, and nothing is made of them.
+#[test]
+fn nothing_is_guessed_of_names_that_tell_nothing() {
+    let Some(root) = lists() else { return };
+    let lines = list(&root, "m3ed");
+    let dir = tree("m3ed", &lines.iter().collect::<Vec<_>>());
+    let folder = dir.path().join("downloaded");
+    let proposal = propose::propose(&folder, None, &Default::default(), &Cancel::default());
+    let error = proposal.unwrap_err().to_string();
+    assert!(error.contains("nothing"), "{error}");
+    eprintln!("m3ed: {} names: {error}", lines.len());
 }
 
 #[test]

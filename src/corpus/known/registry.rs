@@ -21,6 +21,7 @@ corpora! {
     "crema-d"
     "emns"
     "emodb"
+    "emotale"
     "emov-db"
     "emovo"
     "emozionalmente"

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::corpus::UNKNOWN_SPEAKER;
+use crate::corpus::{Sex, Source, UNKNOWN_SPEAKER};
 
 /// A few names of each corpus, written out by hand, with the id, the emotion and the speaker that
 /// they tell; `-` for an unknown speaker.
@@ -15,6 +15,7 @@ banglaser | 03-01-04-02-03-01-34.wav | 03-01-04-02-03-01-34 | surprise | 34
 cafe | Col\u{8a}re/Fort/11-C-2-4.wav | 11-C-2-4 | anger | 11
 casia | CASIA/wangzhe/neutral/233.wav | wangzhe-neutral-233 | neutral | wangzhe
 crema-d | AudioWAV/1091_IEO_HAP_MD.wav | 1091_IEO_HAP_MD | happiness | 1091
+emotale | wav/DK_004_A_5.wav | DK_004_A_5 | anger | 004
 emov-db | bea_Sleepy/sleepiness_421-448_0429.wav | bea-sleepiness-0429 | sleepiness | bea
 emovo | f1/gio-f1-b1.wav | gio-f1-b1 | happiness | f1
 enterface | subject 16/surprise/sentence 3/s16_su_3avi.avi | 16-surprise-3 | surprise | 16
@@ -81,6 +82,7 @@ fn names_of_each_corpus_tell_what_their_authors_say() {
         ("esd", "0001/Angry/0002_000351.wav"),
         ("asvp-esd", "03-01-05-01-02-01-12.wav"),
         ("savee", "AB_a01.wav"),
+        ("emotale", "DK_002_A_1.wav"),
     ] {
         assert!(known(kind).unwrap().parse(path, false).is_none(), "{path}");
     }
@@ -108,7 +110,13 @@ fn what_else_a_name_tells_is_read() {
         (Some("IEO"), Some("high"))
     );
     let xx = crema.parse("1001_DFA_SAD_XX.wav", false).unwrap();
-    assert_eq!((xx.intensity, xx.sex), (None, None));
+    assert_eq!((xx.intensity, xx.sex), (None, Some(Sex::Male)));
+    let emotale = known("emotale").unwrap();
+    let one = emotale.parse("EN_017_B_3.wav", false).unwrap();
+    assert_eq!(
+        (one.text_id.as_deref(), one.language.as_deref()),
+        (Some("en-3"), Some("en"))
+    );
     let resd = known("resd").unwrap();
     let part = |path| resd.parse(path, false).unwrap().split;
     assert_eq!(
@@ -190,4 +198,76 @@ fn the_page_of_known_corpora_is_current() {
         );
         assert!(page.contains(&row), "docs/corpora.md lacks {row}");
     }
+}
+
+/// How many women and men there are by the authors: the papers of the descriptions, the readmes of
+/// CaFE and ESD, and the tables of speakers of CREMA-D and nEMO.
+#[test]
+fn women_and_men_are_as_many_as_the_authors_say() {
+    let numbers = |from: u32, to: u32, digits: usize| -> Vec<String> {
+        (from..=to).map(|n| format!("{n:0digits$}")).collect()
+    };
+    let named = |names: &str| -> Vec<String> { names.split(' ').map(str::to_owned).collect() };
+    for (kind, speakers, women, men) in [
+        ("crema-d", numbers(1001, 1091, 4), 43, 48),
+        ("cafe", numbers(1, 12, 2), 6, 6),
+        ("esd", numbers(1, 10, 4), 5, 5),
+        ("esd", numbers(11, 20, 4), 5, 5),
+        ("banglaser", numbers(1, 34, 2), 17, 17),
+        ("ravdess-song", numbers(1, 24, 2), 12, 12),
+        ("nemo", named("EB0 IC0 KD0 KS0 MK0 MP0 SM0 TP0 WR0"), 4, 5),
+        ("emovo", named("f1 f2 f3 m1 m2 m3"), 3, 3),
+        ("jl-corpus", named("female1 female2 male1 male2"), 2, 2),
+    ] {
+        let sex = |speaker: String| {
+            let mut source = Source::named("", "");
+            source.speaker = speaker;
+            known(kind).unwrap().about_speaker(&mut source);
+            source
+                .sex
+                .unwrap_or_else(|| panic!("{kind}: {}", source.speaker))
+        };
+        let sexes: Vec<Sex> = speakers.into_iter().map(sex).collect();
+        let count = |sex| sexes.iter().filter(|one| **one == sex).count();
+        assert_eq!(
+            (count(Sex::Female), count(Sex::Male)),
+            (women, men),
+            "{kind}"
+        );
+    }
+}
+
+/// All 800 names of the table of annotations.
+#[test]
+fn the_names_of_emotale_are_read_to_the_last() {
+    let mut names = Vec::new();
+    for speaker in (1..=19).filter(|speaker| *speaker != 2) {
+        // Four speakers have no English.
+        let languages: &[&str] = if [14, 15, 18, 19].contains(&speaker) {
+            &["DK"]
+        } else {
+            &["DK", "EN"]
+        };
+        for language in languages {
+            for emotion in ["A", "B", "H", "N", "S"] {
+                names.extend((1..=5).map(|n| format!("{language}_{speaker:03}_{emotion}_{n}.wav")));
+            }
+        }
+    }
+    assert_eq!(
+        recognise(&names, None).map(|corpus| corpus.kind),
+        Some("emotale")
+    );
+    let emotale = known("emotale").unwrap();
+    let all: Vec<Source> = names
+        .iter()
+        .map(|name| emotale.parse(name, true).unwrap())
+        .collect();
+    let counts = crate::corpus::Counts::of(&all);
+    assert!(counts.matches(&emotale.expected), "{:?}", counts.by_class);
+    assert_eq!((all.len(), counts.by_speaker.len()), (800, 18));
+    let danish = all
+        .iter()
+        .filter(|one| one.language.as_deref() == Some("da"));
+    assert_eq!(danish.count(), 450);
 }

@@ -6,11 +6,13 @@ use std::path::Path;
 
 use arrow::datatypes::{DataType, TimeUnit};
 use parquet::arrow::parquet_to_arrow_schema;
+use parquet::basic::Type as Physical;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{FileMetaData, ParquetMetaData};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use parquet::record::reader::RowIter;
+use parquet::schema::types::TypePtr;
 
 use super::sheet::{Row, Sheet};
 use crate::error::{Error, Result};
@@ -43,6 +45,9 @@ pub(super) fn parquet_rows(path: &Path) -> Result<Sheet> {
     let mut file = File::open(path).map_err(|e| Error::io("read", path, e))?;
     if !has_sane_footer(&mut file).map_err(|e| Error::io("read", path, e))? {
         return Err(broken("its footer is damaged".into()));
+    }
+    if let Some(column) = sound_column(&file) {
+        return Err(sounds_inside(path, &column));
     }
     let pages = file.try_clone().map_err(|e| Error::io("read", path, e))?;
     let length = file
@@ -118,6 +123,50 @@ pub(super) fn parquet_rows(path: &Path) -> Result<Sheet> {
         unit: "row",
         notes: Vec::new(),
     })
+}
+
+/// The error of a table that holds recordings, as datasets of Hugging Face do, in place of naming
+/// files; `None` for any other file.
+///
+/// # Errors
+/// `Io` where it cannot be read.
+pub(crate) fn with_sounds(path: &Path) -> Result<Option<Error>> {
+    let failed = |e| Error::io("read", path, e);
+    let mut file = File::open(path).map_err(failed)?;
+    let column = has_sane_footer(&mut file).map_err(failed)?;
+    let column = column.then(|| sound_column(&file)).flatten();
+    Ok(column.map(|column| sounds_inside(path, &column)))
+}
+
+fn sounds_inside(path: &Path, column: &str) -> Error {
+    let error = Error::data(format!(
+        "{} holds the recordings themselves, as bytes in its column {column}, and names no files",
+        path.display()
+    ));
+    error.hint(
+        "write each recording to a file, and path, emotion and speaker to manifest.csv beside them; docs/how-do-i.md has the lines (a dataset of \
+         Hugging Face)",
+    )
+}
+
+/// The column whose cells are recordings, as a struct with `bytes`, where no column names files.
+fn sound_column(file: &File) -> Option<String> {
+    let file = file.try_clone().ok()?;
+    let opened = guarded(|| SerializedFileReader::new(file)).ok()?.ok()?;
+    let fields = opened.metadata().file_metadata().schema().get_fields();
+    let is_bytes = |field: &TypePtr| {
+        field.name() == "bytes"
+            && field.is_primitive()
+            && field.get_physical_type() == Physical::BYTE_ARRAY
+    };
+    let names_files = |field: &TypePtr| {
+        let name = field.name().to_lowercase();
+        field.is_primitive() && ["path", "file"].iter().any(|word| name.contains(word))
+    };
+    let sound = fields
+        .iter()
+        .find(|field| field.is_group() && field.get_fields().iter().any(is_bytes))?;
+    (!fields.iter().any(names_files)).then(|| sound.name().to_owned())
 }
 
 /// Whether a Parquet file ends in a footer that can be handed to its decoder.

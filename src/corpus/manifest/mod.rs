@@ -13,6 +13,7 @@ mod sheet;
 mod utf16;
 
 pub use clips::{BadRow, Clip, Clips, clips};
+pub(super) use columnar::with_sounds;
 pub(super) use columns::{fits, part};
 pub(super) use labels::measurements;
 pub(super) use locate::{absolute, shared};

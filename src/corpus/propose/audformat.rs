@@ -12,14 +12,37 @@ use super::audformat_table::{Index, rows};
 use super::copies::one_medium;
 use super::place::{Choices, Place};
 use super::proposal::{Proposal, Row};
+use crate::corpus::language::tag;
 use crate::corpus::walk::folder;
 use crate::corpus::{Reason, SetAside, is_missing};
 use crate::error::{Error, Result};
 use crate::escape::shown;
 use crate::text::plural;
 
-/// The columns of interest of each recording or segment.
-type Cells = BTreeMap<Index, BTreeMap<String, String>>;
+/// What the tables say of a recording or segment.
+#[derive(Default)]
+struct Labels {
+    emotion: Option<String>,
+    speaker: Option<String>,
+}
+
+/// Of each recording or segment.
+type Cells = BTreeMap<Index, Labels>;
+
+/// A column that a choice names, and the only table to take it from, where it names one.
+struct Chosen {
+    column: String,
+    table: Option<String>,
+}
+
+impl Chosen {
+    fn is_in(&self, table: &str) -> bool {
+        self.table.as_deref().is_none_or(|own| own == table)
+    }
+}
+
+/// The schemes of interest.
+const ROLES: [&str; 2] = ["emotion", "speaker"];
 
 /// The name of the header.
 pub(super) const HEADER: &str = "db.yaml";
@@ -79,12 +102,26 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
         .iter()
         .flat_map(|(_, table)| columns(table).into_keys())
         .collect();
-    let (choices, asked) = of_a_table(tables, choices, &all);
-    let choices = &choices;
-    let mut tables = tables_of_interest(tables, choices);
-    tables.sort_by_key(|(name, ..)| asked.as_deref() != Some(*name));
-    let (emotion, others) = emotion_column(&path, &tables, choices, &all)?;
-    let speaker = speaker_column(&path, &tables, choices, &all)?;
+    let chosen_emotion = chosen(tables, choices.emotion.as_ref(), "emotion", &all);
+    let chosen_speaker = chosen(tables, choices.speaker.as_ref(), "speaker", &all);
+    let mut tables = tables_of_interest(tables, &[&chosen_emotion, &chosen_speaker]);
+    let is_asked =
+        |asked: &Option<Chosen>, table: &str| asked.as_ref().is_none_or(|one| one.is_in(table));
+    tables.sort_by_key(|(name, ..)| !is_asked(&chosen_emotion, name));
+    let (emotion, others) = emotion_column(&path, &tables, chosen_emotion.as_ref(), &all)?;
+    let is_elsewhere = choices.speaker.is_some() && chosen_speaker.is_none();
+    let speaker = if is_elsewhere {
+        None
+    } else {
+        speaker_column(&path, &tables, chosen_speaker.as_ref(), &all)?
+    };
+    let scheme_of_speakers = speaker.as_ref().and_then(|column| {
+        let mut tables = tables.iter();
+        let table = tables.find(|(name, _, columns)| {
+            is_asked(&chosen_speaker, name) && columns.contains_key(column)
+        });
+        columns(table?.1).remove(column)?
+    });
     let mut evidence = Vec::new();
     let mut warnings = Vec::new();
     if let Some(first) = others.first() {
@@ -94,18 +131,21 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
         ));
     }
     let mut merged = Merged::default();
-    for (name, table, wanted) in tables {
-        let is_asked = asked.as_deref().is_none_or(|asked| asked == name);
-        let wanted: BTreeSet<&String> = wanted
-            .keys()
-            .filter(|column| (is_asked && **column == emotion) || Some(*column) == speaker.as_ref())
-            .collect();
-        if wanted.is_empty() {
+    for (name, table, columns) in tables {
+        let of = |column: Option<&'_ String>, role: &str, asked: &Option<Chosen>| {
+            let column = column.filter(|_| is_asked(asked, name))?;
+            (columns.get(column)? == role).then(|| column.clone())
+        };
+        let wanted = Labels {
+            emotion: of(Some(&emotion), "emotion", &chosen_emotion),
+            speaker: of(speaker.as_ref(), "speaker", &chosen_speaker),
+        };
+        if wanted.emotion.is_none() && wanted.speaker.is_none() {
             continue;
         }
         evidence.push(format!("audformat table {name}"));
         let rows = rows(root, name, &mut warnings)?;
-        let others = merged.add(name, rows, &wanted, &emotion, part(&header, table));
+        let others = merged.add(name, rows, &wanted, part(&header, table));
         if others > 0 {
             warnings.push(format!(
                 "in {}, the table {name} disagrees with an earlier table, which is used",
@@ -113,8 +153,11 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
             ));
         }
     }
-    let sexes = sexes(root, &header, &mut warnings)?;
-    let out = merged.rows(&emotion, speaker.as_ref(), &sexes);
+    let sexes = match &scheme_of_speakers {
+        Some(scheme) => sexes(root, &header, scheme, &mut warnings)?,
+        None => BTreeMap::new(),
+    };
+    let out = merged.rows(&sexes);
     let all: BTreeSet<String> = out.iter().map(|row| row.path.clone()).collect();
     let (out, other_media) = one_medium(out, |folder| merged.ranks.get(folder).copied());
     let kept: BTreeSet<&String> = out.iter().map(|row| &row.path).collect();
@@ -159,7 +202,11 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
 /// Name, language, licence and citation, as far as the header has them.
 fn described(header: &Value) -> Proposal {
     let text = |key: &str| header.get(key).and_then(Value::as_str).map(str::to_owned);
-    let languages = header.get("languages").and_then(|list| list.get(0));
+    // Of several it is not known which recording is in which.
+    let languages = header.get("languages").and_then(Value::as_sequence);
+    let language = languages
+        .filter(|all| all.len() == 1)
+        .and_then(|all| all.first()?.as_str());
     let told = |keys: &[&str], between: &str| {
         let words: Vec<String> = keys
             .iter()
@@ -171,7 +218,7 @@ fn described(header: &Value) -> Proposal {
     };
     Proposal {
         name: text("name").unwrap_or_default(),
-        language: languages.and_then(Value::as_str).map(str::to_owned),
+        language: language.map(|code| tag(code).to_owned()),
         licence: told(&["license", "license_url"], ", "),
         citation: told(&["author", "name", "source"], ". ")
             .map(|words| words.trim_start_matches('@').to_owned())
@@ -199,13 +246,12 @@ impl<'t> Merged<'t> {
         &mut self,
         name: &'t str,
         rows: Vec<(Index, BTreeMap<String, String>)>,
-        wanted: &BTreeSet<&String>,
-        emotion: &String,
+        wanted: &Labels,
         part: Option<&'static str>,
     ) -> usize {
         let mut others = 0;
-        for (index, row) in rows {
-            if wanted.contains(emotion) {
+        for (index, mut row) in rows {
+            if wanted.emotion.is_some() {
                 let folder = folder(&index.0);
                 let rank = name.matches('.').count();
                 let best = self.ranks.entry(folder.to_owned()).or_insert(rank);
@@ -218,10 +264,12 @@ impl<'t> Merged<'t> {
             let mut is_other =
                 part.is_some_and(|part| *self.parts.entry(index.clone()).or_insert(part) != part);
             let known = self.cells.entry(index).or_default();
-            for (column, value) in row {
-                if wanted.contains(&column) {
-                    let first = known.entry(column).or_insert_with(|| value.clone());
-                    is_other |= *first != value;
+            for (column, known) in [
+                (&wanted.emotion, &mut known.emotion),
+                (&wanted.speaker, &mut known.speaker),
+            ] {
+                if let Some(value) = column.as_ref().and_then(|column| row.remove(column)) {
+                    is_other |= *known.get_or_insert_with(|| value.clone()) != value;
                 }
             }
             others += usize::from(is_other);
@@ -230,23 +278,16 @@ impl<'t> Merged<'t> {
     }
 
     /// What has an emotion.
-    fn rows(
-        &self,
-        emotion: &str,
-        speaker: Option<&String>,
-        sexes: &BTreeMap<String, &str>,
-    ) -> Vec<Row> {
-        let of_file = speaker.map_or_else(BTreeMap::new, |it| speakers_of_files(&self.cells, it));
+    fn rows(&self, sexes: &BTreeMap<String, &str>) -> Vec<Row> {
+        let of_file = speakers_of_files(&self.cells);
         let mut out = Vec::new();
         for (index, row) in &self.cells {
-            let Some(emotion) = row.get(emotion).filter(|e| !is_missing(e)) else {
+            let Some(emotion) = row.emotion.as_ref().filter(|e| !is_missing(e)) else {
                 continue;
             };
             let (file, start, end) = index;
-            let speaker = speaker
-                .and_then(|column| row.get(column))
-                .or_else(|| of_file.get(file.as_str()).copied())
-                .cloned();
+            let own = row.speaker.as_ref();
+            let speaker = own.or_else(|| of_file.get(file.as_str()).copied()).cloned();
             let whole = (file.clone(), String::new(), String::new());
             let part = self.parts.get(index).or_else(|| self.parts.get(&whole));
             // Either time may be open: a segment that begins later than its file, or ends before it.
@@ -303,12 +344,12 @@ fn is_whole((_, start, end): &Index) -> bool {
 
 /// The speaker of each file, for segments that name none: the one of the file as a whole, or else
 /// the only one that its segments name.
-fn speakers_of_files<'c>(cells: &'c Cells, column: &str) -> BTreeMap<&'c str, &'c String> {
+fn speakers_of_files(cells: &Cells) -> BTreeMap<&str, &String> {
     let mut out: BTreeMap<&str, Option<&String>> = BTreeMap::new();
     let mut whole = BTreeMap::new();
     for (index, row) in cells {
         let file = &index.0;
-        let Some(speaker) = row.get(column) else {
+        let Some(speaker) = &row.speaker else {
             continue;
         };
         if is_whole(index) {
@@ -362,71 +403,58 @@ fn columns(table: &Value) -> BTreeMap<String, Option<String>> {
         .collect()
 }
 
-/// The choices with `column:TABLE.COLUMN`, or `column:TABLE`, as the column alone, and the table
-/// that it names.
-fn of_a_table(
+/// The column that a choice names, as `COLUMN`, `TABLE.COLUMN`, or `TABLE` for its column of the
+/// scheme `role`.
+fn chosen(
     tables: &Mapping,
-    choices: &Choices,
+    choice: Option<&Place>,
+    role: &str,
     all: &BTreeSet<String>,
-) -> (Choices, Option<String>) {
-    let asked = named(choices.emotion.as_ref())
-        .filter(|asked| !all.contains(*asked))
-        .and_then(|asked| {
-            tables.iter().find_map(|(name, table)| {
-                let name = name.as_str()?;
-                let of_emotions = columns(table)
-                    .into_iter()
-                    .find(|(_, scheme)| scheme.as_deref() == Some("emotion"));
-                let column = match asked.strip_prefix(name)? {
-                    "" => of_emotions?.0,
-                    rest => columns(table)
-                        .into_keys()
-                        .find(|column| rest.strip_prefix('.') == Some(column))?,
-                };
-                Some((name.to_owned(), column))
-            })
-        });
-    match asked {
-        Some((table, column)) => (
-            Choices {
-                emotion: Some(Place::Column(column)),
-                speaker: choices.speaker.clone(),
-            },
-            Some(table),
-        ),
-        None => (choices.clone(), None),
-    }
-}
-
-/// The column that a choice names.
-fn named(choice: Option<&Place>) -> Option<&String> {
-    match choice {
-        Some(Place::Column(name)) => Some(name),
-        _ => None,
-    }
+) -> Option<Chosen> {
+    let Some(Place::Column(asked)) = choice else {
+        return None;
+    };
+    let in_table = |(name, table): (&Value, &Value)| {
+        let name = name.as_str()?;
+        let mut columns = columns(table).into_iter();
+        let column = match asked.strip_prefix(name)? {
+            "" => columns.find(|(_, scheme)| scheme.as_deref() == Some(role)),
+            rest => columns.find(|(column, _)| rest.strip_prefix('.') == Some(column)),
+        };
+        Some(Chosen {
+            column: column?.0,
+            table: Some(name.to_owned()),
+        })
+    };
+    let alone = || Chosen {
+        column: asked.clone(),
+        table: None,
+    };
+    let mut tables = tables.iter().filter(|_| !all.contains(asked));
+    Some(tables.find_map(in_table).unwrap_or_else(alone))
 }
 
 /// Tables with columns of emotions or speakers: those of a gold standard first, the others as the
 /// header has them.
-fn tables_of_interest<'h>(tables: &'h Mapping, choices: &Choices) -> Tables<'h> {
-    let chosen = [
-        (named(choices.emotion.as_ref()), "emotion"),
-        (named(choices.speaker.as_ref()), "speaker"),
-    ];
+fn tables_of_interest<'h>(tables: &'h Mapping, chosen: &[&Option<Chosen>; 2]) -> Tables<'h> {
     let mut out: Tables<'h> = Vec::new();
     for (name, table) in tables {
-        let scheme = |column: &String, scheme: Option<String>| {
-            let choice = chosen
-                .iter()
-                .find(|(name, _)| *name == Some(column))
-                .map(|(_, scheme)| (*scheme).to_owned());
+        let role = |column: &String, scheme: Option<String>| {
+            let is_meant = |one: &Option<Chosen>| {
+                let one = one.as_ref();
+                one.is_some_and(|one| {
+                    one.column == *column && name.as_str().is_some_and(|name| one.is_in(name))
+                })
+            };
+            let choice = chosen.iter().position(|one| is_meant(one));
             choice
+                .map(|at| ROLES[at].to_owned())
                 .or(scheme)
-                .filter(|scheme| scheme == "emotion" || scheme == "speaker")
+                .filter(|scheme| ROLES.contains(&scheme.as_str()))
         };
         let wanted: BTreeMap<String, String> = columns(table)
             .into_iter()
-            .filter_map(|(column, of)| Some((column.clone(), scheme(&column, of)?)))
+            .filter_map(|(column, of)| Some((column.clone(), role(&column, of)?)))
             .collect();
         if let (Some(name), false) = (name.as_str(), wanted.is_empty()) {
             out.push((name, table, wanted));
@@ -440,11 +468,11 @@ fn tables_of_interest<'h>(tables: &'h Mapping, choices: &Choices) -> Tables<'h> 
 fn emotion_column(
     path: &Path,
     tables: &Tables<'_>,
-    choices: &Choices,
+    chosen: Option<&Chosen>,
     all: &BTreeSet<String>,
 ) -> Result<(String, Vec<String>)> {
     let found = candidates(tables, "emotion");
-    if let Some(column) = named(choices.emotion.as_ref()) {
+    if let Some(Chosen { column, .. }) = chosen {
         return if found.contains(column) {
             Ok((column.clone(), vec![]))
         } else {
@@ -461,19 +489,18 @@ fn emotion_column(
     Ok((first, found.collect()))
 }
 
-/// The column of speakers, where there is one and nobody said that they stand elsewhere.
+/// The column of speakers, where there is one.
 fn speaker_column(
     path: &Path,
     tables: &Tables<'_>,
-    choices: &Choices,
+    chosen: Option<&Chosen>,
     all: &BTreeSet<String>,
 ) -> Result<Option<String>> {
     let found = candidates(tables, "speaker");
-    match (named(choices.speaker.as_ref()), &choices.speaker) {
-        (Some(column), _) if found.contains(column) => Ok(Some(column.clone())),
-        (Some(column), _) => Err(missing(path, column, all)),
-        (None, Some(_)) => Ok(None),
-        (None, None) => Ok(found.into_iter().next()),
+    match chosen {
+        Some(Chosen { column, .. }) if found.contains(column) => Ok(Some(column.clone())),
+        Some(Chosen { column, .. }) => Err(missing(path, column, all)),
+        None => Ok(found.into_iter().next()),
     }
 }
 

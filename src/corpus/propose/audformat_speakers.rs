@@ -1,5 +1,5 @@
-//! What an audformat database says of its speakers: in the scheme `speaker` itself, or in the
-//! table that this names.
+//! What an audformat database says of its speakers: in their scheme itself, or in the table that
+//! this names.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::error::Result;
 /// Attributes that are the sex of a speaker.
 const SEX: [&str; 2] = ["gender", "sex"];
 
-/// The sex of each speaker of whom the database says it.
+/// The sex of each speaker of `scheme` of whom the database says it.
 ///
 /// # Errors
 /// Those of the table that the scheme of speakers names, where there is one that can be read;
@@ -21,11 +21,12 @@ const SEX: [&str; 2] = ["gender", "sex"];
 pub(super) fn sexes(
     root: &Path,
     header: &Value,
+    scheme: &str,
     warnings: &mut Vec<String>,
 ) -> Result<BTreeMap<String, &'static str>> {
     let labels = header
         .get("schemes")
-        .and_then(|schemes| schemes.get("speaker")?.get("labels"));
+        .and_then(|schemes| schemes.get(scheme)?.get("labels"));
     match labels {
         Some(Value::Mapping(speakers)) => Ok(speakers.iter().filter_map(in_scheme).collect()),
         Some(Value::String(table)) => in_table(root, table, warnings),

@@ -27,7 +27,7 @@ fn tables_are_joined_and_times_are_seconds() {
             found.language.as_deref(),
             found.rows.len()
         ),
-        ("tiny", Some("deu"), 2)
+        ("tiny", Some("de"), 2)
     );
     let row = &found.rows[1];
     assert_eq!(
@@ -326,4 +326,59 @@ fn a_table_that_is_asked_for_alone_gives_the_emotions() {
         assert_eq!(rows, ["b.wav wut 2 test", "c.wav freude 3 test"]);
         assert_eq!(warnings, Vec::<String>::new());
     }
+}
+
+#[test]
+fn a_table_that_is_asked_for_alone_gives_the_speakers() {
+    let header = "name: x
+languages: [deu, eng]
+schemes:
+  speaker: {labels: {'1': {gender: male}, '2': {gender: male}}}
+  rater: {labels: {'1': {gender: female}, '3': {gender: female}}}
+tables:
+  emotion: {columns: {emotion: {scheme_id: emotion}, speaker: {scheme_id: speaker}}}
+  other: {columns: {speaker: {scheme_id: speaker}, name: {scheme_id: rater}}}
+";
+    let dir = database(&[
+        (HEADER, header),
+        (
+            "db.emotion.csv",
+            "file,emotion,speaker\na.wav,wut,1\nb.wav,freude,2\n",
+        ),
+        ("db.other.csv", "file,speaker,name\na.wav,2,1\nb.wav,1,3\n"),
+    ]);
+    let read = |speaker: &str| {
+        let choices = Choices {
+            emotion: None,
+            speaker: Some(Place::Column(speaker.to_owned())),
+        };
+        read_tables(dir.path(), &choices)
+    };
+    let found = |speaker: &str| {
+        let found = read(speaker).unwrap();
+        assert_eq!(found.language, None, "which of two languages is not said");
+        let words = |row: &Row| {
+            let speaker = row.speaker.clone().unwrap_or_default();
+            let sex = row.columns.get("sex");
+            format!("{} {speaker} {}", row.emotion, sex.map_or("-", |sex| sex))
+        };
+        let rows: Vec<String> = found.rows.iter().map(words).collect();
+        (rows.join(", "), found.warnings.len())
+    };
+    let first = "wut 1 male, freude 2 male".to_owned();
+    // Without a table, the first one counts, and the other disagrees with it.
+    assert_eq!(found("speaker"), (first.clone(), 1));
+    assert_eq!(found("emotion.speaker"), (first.clone(), 0));
+    for asked in ["other", "other.speaker"] {
+        assert_eq!(found(asked), ("wut 2 male, freude 1 male".to_owned(), 0));
+    }
+    let names = "wut 1 female, freude 3 female".to_owned();
+    assert_eq!(found("other.name"), (names, 0));
+    let error = read("emotion.name").unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("no table with a column emotion.name"),
+        "{error}"
+    );
 }

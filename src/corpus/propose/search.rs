@@ -16,6 +16,7 @@ use super::tables::{self, Tables};
 use super::{audformat, kaldi, label_warnings, words};
 use crate::cancel::Cancel;
 use crate::corpus::known::{self, recognise};
+use crate::corpus::manifest::with_sounds;
 use crate::corpus::utterance::Source;
 use crate::corpus::walk::{AUDIO, Tree, check_root, folder, walk_until};
 use crate::corpus::{
@@ -56,7 +57,7 @@ pub fn propose(
     let mut tree = walk_until(root, "", AUDIO, cancel)?;
     tree.files = without_own_files(root, tree.files);
     if tree.files.is_empty() {
-        return Err(no_recording(root, &tree));
+        return Err(no_recording(root, &tree, cancel)?);
     }
     let folder = Folder {
         root,
@@ -109,14 +110,20 @@ fn refuse_iemocap(root: &Path) -> Result<()> {
     )))
 }
 
-fn no_recording(root: &Path, tree: &Tree) -> Error {
+fn no_recording(root: &Path, tree: &Tree, cancel: &Cancel) -> Result<Error> {
+    for table in walk_until(root, "", &["parquet"], cancel)?.files {
+        if let Some(error) = with_sounds(&root.join(table))? {
+            return Ok(error);
+        }
+    }
     let others = tree
         .unread()
         .map_or(String::new(), |text| format!(": {text}"));
-    Error::data(format!("{} holds no recording{others}", root.display())).hint(format!(
+    let error = Error::data(format!("{} holds no recording{others}", root.display()));
+    Ok(error.hint(format!(
         "ser reads {} files; name the folder that holds them",
         AUDIO.join(", ")
-    ))
+    )))
 }
 
 /// A name that is a file name everywhere.

@@ -134,7 +134,7 @@ fn whole_files_and_segments_are_read_with_speakers_sexes_and_parts() {
                 let part = if part == "dev" { "validation" } else { part };
                 assert_eq!((&*source.speaker, source.sex), (speaker, Some(sex)));
                 assert_eq!(source.split.as_deref(), Some(part));
-                assert_eq!(source.language.as_deref(), Some("deu"));
+                assert_eq!(source.language.as_deref(), Some("de"));
                 // Half a second at 16 kHz, or a part of it.
                 let samples = match (segments, n % 2) {
                     (false, _) => 8_000,

@@ -1,6 +1,7 @@
 //! The program as a user runs it: arguments in, exit code, messages and files out.
 
 mod audformat;
+mod audformat_export;
 mod augment;
 mod bad_audio;
 mod bad_corpus;
@@ -20,6 +21,7 @@ mod history;
 mod how_do_i;
 mod imports;
 mod init;
+mod inside;
 mod joined;
 mod known;
 mod known_encoders;
@@ -33,6 +35,7 @@ mod predict;
 mod processors;
 pub mod project;
 mod proposals;
+mod readers;
 mod refusals;
 mod runs;
 mod scale;
