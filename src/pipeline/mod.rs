@@ -20,7 +20,6 @@ mod fit;
 mod flow;
 mod folds;
 mod heard;
-mod imported;
 mod ingest;
 mod inputs;
 mod joined;
