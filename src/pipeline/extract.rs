@@ -10,12 +10,12 @@ use crate::config::SetSettings;
 use crate::corpus::{Reason, SetAside, Utterance};
 use crate::encoder::EncoderKey;
 use crate::error::{Error, Kind, Result};
-use crate::features::FeatureSet;
+use crate::features::{self, FeatureSet};
 use crate::files::{from_json, to_json, write_atomically};
 use crate::import::{ImportSettings, Imported, Recording, Summary};
 use crate::orchestrator::{Context, Finished, Identity, Outputs, Task, Upstream};
+use crate::table;
 use crate::table::rowlog::RowLog;
-use crate::{features, table};
 
 use super::ingest::{Ingested, bad_audio};
 use super::known::extracted;
@@ -173,6 +173,30 @@ impl Writer {
             Writer::Vectors(table) => table.finish(),
             Writer::Sequences(table) => table.finish(),
         }
+    }
+
+    /// Writes the rows that a log has of the utterances, by the name that `row_of` gives to that of
+    /// a sound; returns whether there are any.
+    pub(super) fn write(
+        mut self,
+        ingested: &Ingested,
+        log: &mut RowLog,
+        row_of: &dyn Fn(&str) -> Result<blake3::Hash>,
+        context: &Context,
+    ) -> Result<bool> {
+        let mut row = Vec::new();
+        for batch in table::utterances::stream(&ingested.finished.folder) {
+            context.cancel.check()?;
+            for u in batch? {
+                if log.get(&row_of(&u.content_hash)?, &mut row)? {
+                    self.push(&u.source.id, &u.content_hash, &row)?;
+                }
+            }
+        }
+        if self.rows() == 0 {
+            return Ok(false);
+        }
+        self.finish().map(|()| true)
     }
 }
 
