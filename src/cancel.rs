@@ -80,9 +80,6 @@ impl Cancel {
     }
 
     /// Sleeps for `time`, or until a stop is asked for.
-    ///
-    /// # Errors
-    /// As [`Cancel::check`].
     pub fn sleep(&self, time: Duration) -> Result<()> {
         let end = Instant::now() + time;
         loop {

@@ -40,9 +40,6 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// Hex digest of a file, as others publish it: SHA-256 or MD5.
-///
-/// # Errors
-/// As [`each_block`].
 pub fn digest_of<D: Digest>(path: &Path, cancel: &Cancel) -> Result<String> {
     let mut digest = D::new();
     each_block(path, cancel, |block| digest.update(block))?;
@@ -57,17 +54,11 @@ pub fn short_check(bytes: &[u8]) -> [u8; 8] {
 }
 
 /// Size and hex blake3 of a file.
-///
-/// # Errors
-/// [`crate::error::Kind::Io`] where it cannot be read, after some attempts.
 pub fn hash_file(path: &Path) -> Result<(u64, String)> {
     patiently(may_pass, || hash(path)).map_err(|e| Error::io("read", path, e))
 }
 
 /// As [`hash_file`]; `None` where there is no such file.
-///
-/// # Errors
-/// As [`hash_file`].
 pub fn hash_if_there(path: &Path) -> Result<Option<(u64, String)>> {
     match patiently(may_pass, || hash(path)) {
         Ok(found) => Ok(Some(found)),
@@ -127,9 +118,6 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// As [`write_atomically`], for content that `fill` streams.
-///
-/// # Errors
-/// As [`write_atomically`], or what `fill` returns.
 pub fn publish(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
     let folder = place(path, |file| {
         fill(file)?;
@@ -141,9 +129,6 @@ pub fn publish(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Resul
 
 /// As [`publish`], but leaves it to the system when the bytes reach the disk: for files that a
 /// power cut may take since they can be made again. Returns the folder.
-///
-/// # Errors
-/// As [`publish`].
 pub fn place(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<&Path> {
     let failed = |e| Error::io("write", path, e);
     let folder = match path.parent() {
@@ -178,9 +163,6 @@ pub fn temporary_folder(parent: &Path, mark: &str) -> Result<tempfile::TempDir> 
 
 /// A file without a name, gone with its owner however that ends; in `folder`, or where the system
 /// keeps temporary files.
-///
-/// # Errors
-/// [`crate::error::Kind::Io`] where the file system refuses.
 pub fn nameless_file(folder: Option<&Path>) -> Result<File> {
     match folder {
         Some(folder) => {
@@ -210,9 +192,6 @@ pub fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Re
 }
 
 /// Fills `buffer` with up to `most` bytes from `offset` on: fewer where the file ends.
-///
-/// # Errors
-/// As reading.
 pub fn read_at_most(
     file: &File,
     buffer: &mut Vec<u8>,
@@ -241,18 +220,12 @@ fn fill(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
 
 /// Reads some bytes from `offset` on, wherever the file is read or written otherwise; none where it
 /// ends.
-///
-/// # Errors
-/// As reading.
 #[cfg(unix)]
 pub fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buffer, offset)
 }
 
 /// Reads some bytes from `offset` on; none where the file ends.
-///
-/// # Errors
-/// As reading.
 #[cfg(windows)]
 pub fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
@@ -285,9 +258,6 @@ pub const TEMPORARY: &str = ".tmp-ser-";
 
 /// A folder that nobody else may look into, where the system keeps temporary files; gone when it is
 /// dropped.
-///
-/// # Errors
-/// [`crate::error::Kind::Io`] where the file system refuses.
 pub fn private_folder() -> Result<tempfile::TempDir> {
     beside(0o700).tempdir().map_err(|e| {
         Error::io(
@@ -313,9 +283,6 @@ fn beside(mode: u32) -> tempfile::Builder<'static, 'static> {
 }
 
 /// Puts a copy of `from` at `to`, in one piece.
-///
-/// # Errors
-/// As [`write_atomically`].
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
     let mut source =
         patiently(may_pass, || File::open(from)).map_err(|e| Error::io("open", from, e))?;
@@ -328,9 +295,6 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
 
 /// Removes files that a killed process left in `folder`, and with `deep` below it, by their name.
 /// Links are neither removed nor followed.
-///
-/// # Errors
-/// [`crate::error::Kind::Io`] where something cannot be removed.
 pub fn sweep(folder: &Path, deep: bool) -> Result<()> {
     if is_link(folder) {
         return Ok(());
@@ -380,9 +344,6 @@ pub fn relative(from: &Path, to: &Path) -> Option<String> {
 }
 
 /// Hands on a file block after block, and looks for a request to stop between them.
-///
-/// # Errors
-/// `Io` where it cannot be read; `Interrupted` on request.
 pub fn each_block(path: &Path, cancel: &Cancel, mut take: impl FnMut(&[u8])) -> Result<()> {
     let failed = |e| Error::io("read", path, e);
     let mut file = File::open(path).map_err(failed)?;

@@ -72,9 +72,6 @@ pub const LARGEST_PAGE: i64 = 256 << 20;
 /// Whether the pages of a Parquet file can be handed to its decoder, which takes lengths in their
 /// headers on trust as it does in the footer, and whether none is unpacked to more than `largest`
 /// bytes.
-///
-/// # Errors
-/// Where the file cannot be read.
 pub fn are_sane_pages(file: &File, footer: &ParquetMetaData, largest: i64) -> io::Result<bool> {
     let mut buffer = Vec::new();
     for column in footer.row_groups().iter().flat_map(|group| group.columns()) {

@@ -60,13 +60,7 @@ pub fn write(h: &mut Html, id: &str, title: &str, rows: &[&Row]) {
         "{} bars on a logarithmic axis from {low} to {high} times as fast; every value is in the table above.",
         bars.len()
     );
-    let picture = Picture {
-        id,
-        title,
-        description: &description,
-        width: WIDTH,
-        height: floor + 26.0,
-    };
+    let picture = Picture::new(id, title, description, [WIDTH, floor + 26.0]);
     picture.write(h, |h| {
         for mark in marks {
             svg::line(h, "grid", (x(*mark), 4.0), (x(*mark), floor));

@@ -65,9 +65,6 @@ impl Audio {
     }
 
     /// The samples of [`Audio::segment`], of which there is at least one.
-    ///
-    /// # Errors
-    /// As [`Audio::segment`].
     pub fn segment_bounds(&self, start_s: f64, end_s: f64) -> Result<Range<usize>> {
         bounds(self.samples.len(), self.sample_rate, start_s, end_s)
     }
@@ -152,17 +149,11 @@ pub fn decode(path: &Path) -> Result<Audio> {
 /// [`decode`] of recordings of any length: the samples of one that is longer than five minutes, or
 /// than the budget of memory allows, are kept in a file without a name. The permit is kept for as
 /// long as the sound is.
-///
-/// # Errors
-/// As [`decode`]; [`crate::error::Kind::Interrupted`] where a stop was asked for.
 pub fn decode_sound<'a>(path: &Path, budget: &'a Budget) -> Result<(Sound, Permit<'a>)> {
     open(path, |input, extension| sound(input, extension, budget))
 }
 
 /// [`decode_sound`] of bytes in memory.
-///
-/// # Errors
-/// As [`decode_bytes`]; [`crate::error::Kind::Interrupted`] where a stop was asked for.
 pub fn decode_sound_of_bytes<'a>(bytes: &[u8], budget: &'a Budget) -> Result<(Sound, Permit<'a>)> {
     sound(&Input::of_bytes(bytes), "", budget).map_err(|refusal| refusal.into_error(None))
 }
@@ -215,9 +206,6 @@ impl Shape {
 pub type Take<'a> = dyn FnMut(&mut Vec<f32>, u32, bool) -> bool + 'a;
 
 /// Decodes a recording block after block, so that its length costs no memory.
-///
-/// # Errors
-/// As [`decode`].
 pub fn decode_blocks(path: &Path, budget: &Budget, take: &mut Take) -> Result<Shape> {
     open(path, |input, extension| {
         blocks(input, extension, budget, take)
@@ -225,18 +213,12 @@ pub fn decode_blocks(path: &Path, budget: &Budget, take: &mut Take) -> Result<Sh
 }
 
 /// [`decode_blocks`] of bytes in memory.
-///
-/// # Errors
-/// As [`decode_bytes`].
 pub fn decode_blocks_of_bytes(bytes: &[u8], budget: &Budget, take: &mut Take) -> Result<Shape> {
     blocks(&Input::of_bytes(bytes), "", budget, take).map_err(|refusal| refusal.into_error(None))
 }
 
 /// Decodes a recording to its end and keeps nothing of it but the BLAKE3 of its samples (f32,
 /// little-endian).
-///
-/// # Errors
-/// As [`decode`].
 pub fn measure(path: &Path) -> Result<(Shape, [u8; 32])> {
     let mut hasher = blake3::Hasher::new();
     let shape = decode_blocks(path, &Budget::unlimited(), &mut |block, _, _| {

@@ -4,20 +4,17 @@ mod adts;
 pub mod augment;
 mod budget;
 mod codec;
-mod condition;
 mod decode;
 pub mod disturb;
 mod format;
 mod headers;
 mod input;
-mod matroska;
 mod mono;
 mod mp3;
 mod mp4;
 mod pcm;
 mod refusal;
 pub mod resample;
-mod samples;
 pub(crate) mod simd;
 mod sound;
 mod stream;
@@ -25,12 +22,12 @@ mod wav;
 mod windows;
 
 pub use budget::{Budget, Permit, memory_needed};
-pub use condition::Condition;
 pub use decode::{
     Audio, Shape, Take, decode, decode_blocks, decode_blocks_of_bytes, decode_bytes, decode_sound,
     decode_sound_of_bytes, measure,
 };
+pub use disturb::Condition;
 pub use mono::{Remark, Remarks};
-pub use samples::Samples;
+pub use sound::Samples;
 pub use sound::{Long, Sound};
 pub use windows::{Stream, Windows};

@@ -7,7 +7,6 @@
 //! form whose last bits differ now and then; where those matter, [`Resampler::exactly`] computes a
 //! stretch anew.
 
-mod clock;
 mod decimate;
 mod halve;
 mod polyphase;

@@ -1,15 +1,17 @@
-//! A recording as later stages take it: in memory, or, where it is long, in a file.
+//! A recording as later stages take it: in memory, or, where it is long, in a file without a name.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::files;
 
 use super::budget::{Budget, Permit};
 use super::decode::{Audio, bounds};
 use super::mono::{Mono, Remarks};
 use super::refusal::Refusal;
-use super::samples::Samples;
 
 /// Seconds from which on the samples of a recording are not held in memory.
 pub(super) const LONG_S: u64 = 300;
@@ -75,9 +77,6 @@ impl Sound {
     }
 
     /// Whether all samples are the same, so that it is silent.
-    ///
-    /// # Errors
-    /// [`crate::error::Kind::Io`] where the file of a long one cannot be read.
     pub fn is_constant(&self) -> Result<bool> {
         let first = self.beginning(1)?.first().copied();
         match self {
@@ -106,9 +105,6 @@ impl Sound {
     }
 
     /// These samples of one channel, in a file however few they are.
-    ///
-    /// # Errors
-    /// [`crate::error::Kind::Io`] where the file system refuses.
     pub fn in_file(samples: &[f32], sample_rate: u32) -> Result<Sound> {
         let mut spill = Spill::new(None);
         spill.take(samples, sample_rate)?;
@@ -118,9 +114,6 @@ impl Sound {
     }
 
     /// Its first seconds: all of it where it is no longer.
-    ///
-    /// # Errors
-    /// [`crate::error::Kind::Io`] where the file of a long one cannot be read.
     pub fn beginning(&self, seconds: usize) -> Result<Cow<'_, [f32]>> {
         match self {
             Sound::Whole(audio) => {
@@ -160,10 +153,6 @@ impl Sound {
     }
 
     /// As [`Audio::segment`].
-    ///
-    /// # Errors
-    /// As [`Audio::segment`]; [`crate::error::Kind::Io`] where the file of a long one cannot be
-    /// read.
     pub fn segment(&self, start_s: f64, end_s: f64) -> Result<Sound> {
         let long = match self {
             Sound::Whole(audio) => return audio.segment(start_s, end_s).map(Sound::Whole),
@@ -206,17 +195,11 @@ impl Long {
     }
 
     /// An empty file beside that of the samples.
-    ///
-    /// # Errors
-    /// [`crate::error::Kind::Io`] where the file system refuses.
     pub fn beside(&self) -> Result<Samples> {
         Samples::new(self.folder.as_deref())
     }
 
     /// Its first seconds.
-    ///
-    /// # Errors
-    /// [`crate::error::Kind::Io`] where its file cannot be read.
     pub fn beginning(&self, seconds: usize) -> Result<Vec<f32>> {
         let most = seconds.saturating_mul(self.sample_rate as usize);
         self.read(0, most.min(self.samples.len()))
@@ -306,5 +289,116 @@ pub(super) fn collected(out: &mut Mono) -> Result<Sound, Refusal> {
             channels,
             remarks,
         })),
+    }
+}
+
+/// Samples of one channel, read and written from any place on. The file is gone with its owner.
+#[derive(Debug)]
+pub struct Samples {
+    file: File,
+    len: usize,
+}
+
+/// The name of the file in messages.
+const NAME: &str = "the temporary file of a long recording";
+
+impl Samples {
+    /// An empty file in `folder`, or where the system keeps temporary files.
+    pub fn new(folder: Option<&Path>) -> Result<Samples> {
+        Ok(Samples {
+            file: files::nameless_file(folder)?,
+            len: 0,
+        })
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Appends samples.
+    pub fn push(&mut self, samples: &[f32]) -> Result<()> {
+        self.write(self.len, samples)?;
+        self.len += samples.len();
+        Ok(())
+    }
+
+    /// Overwrites samples from number `first` on.
+    pub fn write(&mut self, first: usize, samples: &[f32]) -> Result<()> {
+        let to = SeekFrom::Start(first as u64 * 4);
+        let written = self
+            .file
+            .seek(to)
+            .and_then(|_| self.file.write_all(bytemuck::cast_slice(samples)));
+        written.map_err(|e| Error::io("write", Path::new(NAME), e))
+    }
+
+    /// The samples from number `first` on; all of them have to be there.
+    pub fn read(&self, first: usize, samples: &mut [f32]) -> Result<()> {
+        let bytes = bytemuck::cast_slice_mut(samples);
+        files::read_exact_at(&self.file, bytes, first as u64 * 4)
+            .map_err(|e| Error::io("read", Path::new(NAME), e))
+    }
+
+    /// The samples from number `first` on, which may lie before the beginning: reflected at both
+    /// ends, the sample at the edge is not repeated. The samples must be more than what lies
+    /// outside.
+    pub fn read_reflected(&self, first: isize, samples: &mut [f32]) -> Result<()> {
+        let (end, last) = (first + samples.len() as isize, self.len as isize - 1);
+        let (from, to) = (
+            first.clamp(0, self.len as isize),
+            end.clamp(0, self.len as isize),
+        );
+        self.read(
+            from as usize,
+            &mut samples[(from - first) as usize..(to - first).max(from - first) as usize],
+        )?;
+        let outside = (first..from.min(end)).chain(to.max(first)..end);
+        let mut one = [0.0];
+        for at in outside {
+            self.read(
+                (if at < 0 { -at } else { 2 * last - at }).clamp(0, last) as usize,
+                &mut one,
+            )?;
+            samples[(at - first) as usize] = one[0];
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_come_back_from_any_place() {
+        let mut samples = Samples::new(None).unwrap();
+        samples.push(&[1.0, 2.0]).unwrap();
+        samples.push(&[3.0, 4.0, 5.0]).unwrap();
+        samples.write(1, &[9.0]).unwrap();
+        let mut all = [0.0; 5];
+        samples.read(0, &mut all).unwrap();
+        assert_eq!((all, samples.len()), ([1.0, 9.0, 3.0, 4.0, 5.0], 5));
+        assert!(samples.read(3, &mut [0.0; 3]).is_err());
+    }
+
+    #[test]
+    fn ends_are_reflected() {
+        let mut samples = Samples::new(None).unwrap();
+        samples.push(&[0.0, 1.0, 2.0, 3.0, 4.0]).unwrap();
+        for (first, expected) in [
+            (-3, [3.0, 2.0, 1.0, 0.0, 1.0]),
+            (1, [1.0, 2.0, 3.0, 4.0, 3.0]),
+            (4, [4.0, 3.0, 2.0, 1.0, 0.0]),
+        ] {
+            let mut found = [9.0; 5];
+            samples.read_reflected(first, &mut found).unwrap();
+            assert_eq!(found, expected, "{first}");
+        }
     }
 }

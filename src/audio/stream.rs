@@ -1,5 +1,6 @@
 //! Compressed recordings: Symphonia takes them apart and decodes all but Opus, which is decoded by a
-//! crate of its own.
+//! crate of its own. At the end what Symphonia leaves out of Matroska: where a file was cut off, and
+//! padding.
 
 use std::io::ErrorKind;
 
@@ -15,7 +16,6 @@ use symphonia::core::packet::Packet;
 
 use super::format::Format;
 use super::input::Input;
-use super::matroska;
 use super::mono::{Mono, Remark};
 use super::mp3;
 use super::mp4::Track;
@@ -140,7 +140,7 @@ pub(super) fn read(
     extension: &str,
     out: &mut Mono,
 ) -> Result<(), Refusal> {
-    if known.format == Format::Matroska && matroska::is_cut(input)? {
+    if known.format == Format::Matroska && is_cut(input)? {
         return Err("it ends early, before the end that its header gives".into());
     }
     let source = MediaSourceStream::new(
@@ -204,8 +204,7 @@ pub(super) fn read(
         next = next_packet(&mut *format, id, &mut lost)?;
         if known.format == Format::Matroska && matches!(decoder, Decoder::Opus(_)) && next.is_none()
         {
-            packet.trim_end =
-                (matroska::padding_ns(input)? * u64::from(OPUS_RATE) / 1_000_000_000).into();
+            packet.trim_end = (padding_ns(input)? * u64::from(OPUS_RATE) / 1_000_000_000).into();
         }
         match decoder.packet(&packet, out, &begin) {
             Ok(0) => {}
@@ -382,4 +381,62 @@ impl Opus {
         }
         Ok(block)
     }
+}
+
+/// Whether a Matroska file ends before the size of its segment, where that is known.
+pub(super) fn is_cut(input: &Input) -> Result<bool, Refusal> {
+    // The size of an element: its first bits say how many bytes it has; all ones are no size.
+    let size = |at: u64| -> Result<Option<(u64, Option<u64>)>, Refusal> {
+        let Some(bytes) = input.bytes::<8>(at)? else {
+            return Ok(None);
+        };
+        let width = bytes[0].leading_zeros() + 1;
+        if width > 8 {
+            return Ok(None);
+        }
+        let value = u64::from_be_bytes(bytes) << width >> width >> (64 - 8 * width);
+        Ok(Some((
+            u64::from(width),
+            Some(value).filter(|value| *value != (1 << (7 * width)) - 1),
+        )))
+    };
+    let Some((width, Some(head))) = size(4)? else {
+        return Ok(false);
+    };
+    let segment = 4 + width + head;
+    if input.bytes::<4>(segment)? != Some([0x18, 0x53, 0x80, 0x67]) {
+        return Ok(false);
+    }
+    let Some((width, Some(length))) = size(segment + 4)? else {
+        return Ok(false);
+    };
+    Ok(segment + 4 + width + length > input.len())
+}
+
+/// Nanoseconds of Opus that the last block of a Matroska file says to leave out (`DiscardPadding`),
+/// which Symphonia passes over. It stands at the end of the last cluster, so that the file ends
+/// behind it, or another part of it begins.
+pub(super) fn padding_ns(input: &Input) -> Result<u64, Refusal> {
+    const PARTS: [[u8; 4]; 3] = [
+        [0x1C, 0x53, 0xBB, 0x6B],
+        [0x12, 0x54, 0xC3, 0x67],
+        [0x11, 0x4D, 0x9B, 0x74],
+    ];
+    let mut tail = [0; 1 << 13];
+    let n = input.read(input.len().saturating_sub(tail.len() as u64), &mut tail)?;
+    let tail = &tail[..n];
+    let value = |at: usize| {
+        let size = usize::from(tail.get(at + 2)? & 0x7F);
+        let (bytes, behind) = tail.get(at + 3..)?.split_at_checked(size)?;
+        let ends = behind.is_empty() || PARTS.iter().any(|part| behind.starts_with(part));
+        (ends && (1..=4).contains(&size)).then(|| {
+            bytes
+                .iter()
+                .fold(0, |all, byte| all << 8 | u64::from(*byte))
+        })
+    };
+    let places = (0..tail.len().saturating_sub(1))
+        .rev()
+        .filter(|at| tail[*at..*at + 2] == [0x75, 0xA2]);
+    Ok(places.filter_map(value).next().unwrap_or(0))
 }

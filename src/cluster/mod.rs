@@ -7,18 +7,16 @@
 mod client;
 mod ledger;
 mod plan;
-mod queue;
-mod run;
 mod script;
 mod session;
 mod status;
 mod submit;
 
 pub use client::Client;
+pub use client::{Queue, Task};
 pub use ledger::{Entry, Event};
+pub use plan::Run;
 pub use plan::{Indices, Plan, Resources, Stage};
-pub use queue::{Queue, Task};
-pub use run::Run;
 pub use script::{command_line, script};
 pub use session::{Done, Session};
 pub use status::{StageStatus, Status, TaskStatus};

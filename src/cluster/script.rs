@@ -1,7 +1,7 @@
 //! The script of a stage and the command line that submits it.
 
+use super::plan::Run;
 use super::plan::{Indices, Plan, Stage};
-use super::run::Run;
 use crate::error::{Error, Result};
 
 /// Seconds before a task's end at which it is told.

@@ -5,10 +5,10 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::client::Client;
+use super::client::Queue;
 use super::ledger::Event;
+use super::plan::Run;
 use super::plan::Stage;
-use super::queue::Queue;
-use super::run::Run;
 use super::status::Status;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
@@ -34,11 +34,6 @@ impl Done {
         (0..stage.count)
             .filter(|index| self.has(&stage.name, *index))
             .count()
-    }
-
-    /// Whether nothing of a stage is missing.
-    pub fn is_whole(&self, stage: &Stage) -> bool {
-        self.count(stage) == stage.count as usize
     }
 }
 
@@ -129,9 +124,6 @@ impl Session<'_> {
 
     /// Tells how the plan gets on until the scheduler has nothing more to do for it; returns what
     /// the outputs then say.
-    ///
-    /// # Errors
-    /// `Interrupted` where a stop is asked for: the jobs go on.
     pub fn follow(&self, every: Duration, cancel: &Cancel) -> Result<Status> {
         let (mut said, mut silent) = (String::new(), false);
         loop {

@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::client::{Queue, Task};
 use super::plan::Plan;
-use super::queue::{Queue, Task};
-use super::run::Run;
+use super::plan::Run;
 use super::session::Done;
 use crate::error::Result;
 
@@ -81,14 +81,6 @@ impl Status {
     /// Whether all outputs are there.
     pub fn is_done(&self) -> bool {
         self.stages.iter().all(|stage| stage.missing.is_empty())
-    }
-
-    /// Whether the scheduler has something under way, as far as it says.
-    pub fn is_active(&self) -> bool {
-        let tasks = self.stages.iter().flat_map(|stage| &stage.missing);
-        tasks
-            .filter_map(|task| task.scheduler.as_ref())
-            .any(Task::is_active)
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::thread::sleep;
 use std::time::Duration;
 
+use super::client::Queue;
 use super::client::{Called, one_line};
 use super::ledger::Event;
 use super::plan::{Indices, Stage};
-use super::queue::Queue;
 use super::script::{command_line, comment};
 use super::session::Session;
 use crate::error::{Error, Kind, Result};

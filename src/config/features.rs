@@ -1,19 +1,25 @@
-//! `[features]`: the numbers that are computed from each recording.
+//! `[features]`: the numbers that are computed from each recording, or imported from tables that
+//! other tools computed (`[[features.import]]`).
 
+use std::path::Path;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::ser::{SerializeStruct, Serializer};
 use serde::{Deserialize, Serialize};
 
-use super::check::Refusal;
-use super::schema::distinct;
-use super::section::Section;
 use crate::audio::augment::Augment;
 use crate::encoder::{EncoderKey, EncoderName, Source};
 use crate::error::{Error, Result};
 use crate::features::{FeatureSet, Profile};
 use crate::import::ImportSettings;
+
+use super::check::Refusal;
+use super::corpus::CorpusSettings;
+use super::encoder::check_name;
+use super::experiment::Experiment;
+use super::schema::distinct;
+use super::section::Section;
 
 /// The features of every recording.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -88,9 +94,6 @@ impl FeatureSettings {
     }
 
     /// The settings of one set. The files of an encoder are read once to tell which it is.
-    ///
-    /// # Errors
-    /// As [`Source::describe`].
     pub fn of(&self, set: FeatureSet) -> Result<SetSettings> {
         let encoder = match (set, self.encoder(set)) {
             (_, Some(source)) => Some(source.key()?),
@@ -202,4 +205,57 @@ pub(super) fn ruled_out(features: &Section<'_>, key: &str) -> Option<Refusal> {
         why: "`set` and `sets` both say which features there are".to_owned(),
         hint: "keep `sets`, which takes one set as well".to_owned(),
     })
+}
+
+/// Checks the imports, and tells their sets from those of encoders.
+pub(super) fn finish(
+    features: &mut FeatureSettings,
+    experiments: &mut [Experiment],
+    corpus: &CorpusSettings,
+    file: &Section<'_>,
+) -> Result<()> {
+    let Some(section) = file.section("features") else {
+        return Ok(());
+    };
+    let mut taken = FeatureSet::ALL.to_vec();
+    for (import, written) in features.imports.iter().zip(section.sections("import")) {
+        let set = imported(&import.name)
+            .ok_or_else(|| written.error("name", "`name` is longer than 64 characters"))?;
+        check_name(&import.name, &taken, &written)?;
+        taken.push(set);
+        let ends = |path: &Path, ending| {
+            path.extension()
+                .is_some_and(|e| e.eq_ignore_ascii_case(ending))
+        };
+        let (npy, npz) = (ends(&import.path, "npy"), ends(&import.path, "npz"));
+        if written.has("ids") && !npy && !npz {
+            let message = "`ids` names the rows of an array: this table names them in a column";
+            return Err(written
+                .key_error("ids", message)
+                .hint("remove it; `id` names the column"));
+        }
+        if written.has("array") && !npz {
+            let message = "`array` is for `.npz` files, which hold several";
+            return Err(written.key_error("array", message).hint("remove it"));
+        }
+        if written.has("id") && written.has("ids") {
+            let message = "`id` and `ids` both say what the rows are called";
+            return Err(written.key_error("id", message).hint("keep one of them"));
+        }
+        if corpus.windows.is_some() {
+            let message =
+                "imported features are of whole utterances, and [corpus.windows] cuts these up";
+            return Err(written
+                .table_error(message)
+                .hint("remove the windows or the import"));
+        }
+    }
+    let is_imported = |set: FeatureSet| taken.contains(&set.imported());
+    let sets = experiments.iter_mut().map(|one| &mut one.inputs.set);
+    for set in sets.chain(&mut features.sets) {
+        if is_imported(*set) {
+            *set = set.imported();
+        }
+    }
+    Ok(())
 }

@@ -1,16 +1,22 @@
-//! Reading a pipeline file.
+//! Reading a pipeline file, and for the parts of a joined corpus the guesses in theirs.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::pipeline::{self, Pipeline};
-use super::source::{SourceMap, read_text, shorten};
-use super::{guesses, matrix, overrides};
+use crate::corpus::Attribute;
 use crate::error::{Error, Result};
 use crate::text::nearest;
+
+use super::corpus::{CorpusKind, CorpusSettings};
+use super::joined::PartKind;
+use super::pipeline::Pipeline;
+use super::section::moved;
+use super::source::{SourceMap, read_text, shorten};
+use super::{matrix, overrides, pipeline};
 
 macro_rules! shipped {
     ($($name:literal),*) => {
@@ -86,7 +92,7 @@ pub fn parse(
         // A value may be wrong for some experiments alone.
         overrides::by_name(error, text, overrides, &|overrides| read(overrides).is_ok())
     })?;
-    guesses::of_parts(&mut pipeline.corpus, Path::new(file_name), corpora_dir);
+    of_parts(&mut pipeline.corpus, Path::new(file_name), corpora_dir);
     pipeline.file = file_name.into();
     pipeline.text = text.to_owned();
     pipeline.overrides = overrides.to_vec();
@@ -119,9 +125,6 @@ pub fn name_in(text: &str) -> Option<String> {
 }
 
 /// The text of a pipeline file.
-///
-/// # Errors
-/// As [`load`].
 pub fn read(path: &Path) -> Result<String> {
     match std::fs::metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(missing(path)),
@@ -204,11 +207,76 @@ fn pipelines_in(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// What of another pipeline file matters here.
+#[derive(Deserialize)]
+struct File {
+    corpus: Corpus,
+}
+
+#[derive(Deserialize)]
+struct Corpus {
+    kind: String,
+    path: Option<PathBuf>,
+    #[serde(default)]
+    guessed: Vec<Attribute>,
+}
+
+/// Adds the guesses that pipeline files in the folder of `file` have of a manifest that is a part:
+/// a speaker whom nobody has confirmed there is not confirmed by being joined. `corpora_dir` stands
+/// for `data/corpora` at the front of their paths, as in `file`.
+pub(super) fn of_parts(corpus: &mut CorpusSettings, file: &Path, corpora_dir: Option<&Path>) {
+    let CorpusKind::Joined { root, parts } = &corpus.kind else {
+        return;
+    };
+    let manifest = |kind: &PartKind| match kind {
+        PartKind::Manifest { path } => Some(PathBuf::from(path)),
+        _ => None,
+    };
+    let manifests: Vec<PathBuf> = parts
+        .iter()
+        .filter_map(|part| {
+            let path = manifest(&part.kind)?;
+            let path = match part.root {
+                Some(_) => path,
+                None => part.root(root).join(path),
+            };
+            fs::canonicalize(path).ok()
+        })
+        .collect();
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let Ok(File { corpus: other }) = toml::from_str(&text) else {
+            continue;
+        };
+        let own = other
+            .path
+            .and_then(|path| fs::canonicalize(moved(&path, corpora_dir)).ok());
+        if other.kind == "manifest" && own.is_some_and(|path| manifests.contains(&path)) {
+            corpus.guessed.extend(other.guessed);
+        }
+    }
+    corpus.guessed.sort();
+    corpus.guessed.dedup();
+}
+
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::config::load::{SHIPPED, load};
     use crate::config::tests::{MINIMAL, says};
     use crate::error::Kind;
+
+    use super::*;
 
     const DEMO: &str = include_str!("../../pipelines/demo.toml");
 
@@ -316,5 +384,34 @@ mod tests {
         says(&message, "no pipeline file");
         let bom = at("bom.toml", format!("\u{feff}{MINIMAL}").as_bytes());
         assert_eq!(load(&bom, &[], None).unwrap().name, "small");
+    }
+
+    #[test]
+    fn guesses_of_parts_count_wherever_corpora_lie() {
+        let dir = tempfile::tempdir().unwrap();
+        let (corpora, pipelines) = (dir.path().join("elsewhere"), dir.path().join("pipelines"));
+        fs::create_dir_all(corpora.join("mine")).unwrap();
+        fs::create_dir_all(&pipelines).unwrap();
+        fs::write(corpora.join("mine/manifest.csv"), "").unwrap();
+        fs::write(
+            pipelines.join("mine.toml"),
+            "[corpus]\nkind = \"manifest\"\npath = \"data/corpora/mine/manifest.csv\"\nguessed = [\"speaker\"]\n",
+        )
+        .unwrap();
+        let both = pipelines.join("both.toml");
+        let text = SHIPPED
+            .iter()
+            .find(|(name, _)| *name == "cross-corpus")
+            .map(|(_, text)| *text)
+            .unwrap();
+        let part = "{ kind = \"manifest\", name = \"mine\", label_map = { anger = \"anger\" } },";
+        fs::write(
+            &both,
+            text.replace("parts = [", &format!("parts = [\n{part}")),
+        )
+        .unwrap();
+        let guessed = |corpora_dir| load(&both, &[], corpora_dir).unwrap().corpus.guessed;
+        assert_eq!(guessed(Some(&corpora)), [Attribute::Speaker]);
+        assert_eq!(guessed(None), []);
     }
 }

@@ -12,8 +12,6 @@ mod experiment;
 mod experiment_tests;
 mod features;
 mod format;
-mod guesses;
-mod import;
 mod inputs;
 mod joined;
 mod known;

@@ -16,7 +16,6 @@ use super::encoder::{self, EncoderSettings};
 use super::ensemble;
 use super::experiment::{self, Experiment};
 use super::features::{self, FeatureKeys, FeatureSettings};
-use super::import;
 use super::matrix;
 use super::model::{self, ModelSettings};
 use super::schema::{self, flatten, value, word};
@@ -136,7 +135,7 @@ pub(super) fn read(
             "add an [[experiment]] with name, protocol and model; pipelines/demo.toml shows one",
         ));
     }
-    import::finish(
+    features::finish(
         &mut pipeline.features,
         &mut pipeline.experiments,
         &pipeline.corpus,

@@ -10,9 +10,9 @@ use rustfft::num_complex::Complex;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::chroma::normalize_peak;
+use super::stft::{RealTransform, hann, unpack};
 use super::stft::{frame_count, pad_reflected};
 use super::tiles::{LANES, Tiles, parts, vectors, vectors_mut};
-use super::transform::{RealTransform, hann, unpack};
 use crate::audio::resample::Halver;
 use crate::audio::simd::dispatch;
 

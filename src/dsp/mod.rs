@@ -12,7 +12,6 @@ mod pitch;
 mod shape;
 mod stft;
 mod tiles;
-mod transform;
 mod tuning;
 
 pub use activity::{active_stretch, energy_db, extremes, mean, zero_crossings};

@@ -6,7 +6,7 @@ use std::ops::Range;
 use rustfft::num_complex::Complex;
 
 use super::activity::{extremes, mean, peak};
-use super::transform::{RealTransform, hann, unpack};
+use super::stft::{RealTransform, hann, unpack};
 
 /// Range of voices, in Hz.
 pub const PITCH_RANGE: Range<f64> = 60.0..600.0;

@@ -39,9 +39,6 @@ pub struct Fetched {
 }
 
 /// Compares a file, at `path`, with the published one.
-///
-/// # Errors
-/// `Io` where it cannot be read, `Interrupted`.
 pub fn compare(file: &KnownFile, path: &Path, cancel: &Cancel) -> Result<Fetched> {
     let bytes = fs::metadata(path)
         .map_err(|e| Error::io("read", path, e))?

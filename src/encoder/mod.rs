@@ -7,7 +7,6 @@
 //! run by the crate `rten`, also one recording at a time on one thread.
 
 mod block;
-mod check;
 mod config;
 mod fetch;
 mod heard;
@@ -20,17 +19,16 @@ mod ops;
 mod pickle;
 pub mod pooling;
 mod pretrained;
-mod relative;
 mod source;
 mod waveform;
 mod weights;
 mod whisper;
 
-pub use check::Checked;
 pub use fetch::{Fetched, Sum, compare, fetch};
 pub use heard::{Heard, TestedCorpus, Verdict};
 pub use known::{ENCODERS, ENDPOINT, Known, KnownFile, Recognised, how_to_get, known};
 pub use layer::Layer;
+pub use loaded::Checked;
 pub use loaded::{Buffers, Encoder};
 pub use pretrained::{Padding, SAMPLE_RATE, State};
 pub use source::{Description, EncoderKey, EncoderName, Sha256Sum, Source, Usage, is_onnx};

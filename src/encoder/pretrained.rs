@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::block::{Block, BlockBuffers, NormOrder};
+use super::block::{Gate, RelativePositions};
 use super::config::{Config, Front, Transformer};
 use super::ops::{Affine, LayerNorm};
-use super::relative::{Gate, RelativePositions};
 use super::waveform::{self, WaveformBuffers, WaveformFront, affine, layer_norm};
 use super::weights::Weights;
 use super::whisper::{self, WhisperBuffers, WhisperFront};

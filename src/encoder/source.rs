@@ -226,9 +226,6 @@ impl Source {
     }
 
     /// What decides its features.
-    ///
-    /// # Errors
-    /// As [`Source::describe`].
     pub fn key(&self) -> Result<EncoderKey> {
         let description = self.describe()?;
         Ok(EncoderKey {

@@ -1,7 +1,6 @@
 //! From predictions to figures.
 
 mod bootstrap;
-mod calibration;
 mod importance;
 mod overview;
 mod pairs;
@@ -16,7 +15,6 @@ mod uncertainty;
 pub mod vote;
 
 pub use bootstrap::{Interval, Intervals, PairedIntervals, Resampled};
-pub use calibration::{Bin, Calibration};
 pub use importance::{
     Columns, Explanation, Importance, Lost, MOST_FEATURES, REPEATS, explanation, lost,
 };
@@ -28,6 +26,7 @@ pub use published::{Baselines, Mark, Published, chance_and_majority};
 pub use robustness::{Robustness, correct};
 pub use scores::{ClassScores, Confusion, Scores, Spread};
 pub use significance::{McNemar, Paired, compare};
+pub use uncertainty::{Bin, Calibration};
 pub use uncertainty::{Breakdown, Group, SeedFigures, Uncertainty};
 pub use vote::Vote;
 

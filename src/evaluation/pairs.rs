@@ -73,9 +73,6 @@ pub struct Answered {
 
 impl Answered {
     /// Of the predictions of one experiment, with its labels in the order of the probabilities.
-    ///
-    /// # Errors
-    /// `Internal` where a row has not one probability per label.
     pub fn of(
         name: &str,
         protocol: &str,

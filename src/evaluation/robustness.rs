@@ -75,9 +75,6 @@ impl Robustness {
     /// Of the predictions on the recordings as they are, and under the condition. What only one of
     /// the two has, by utterance, fold and seed, is left out. `sources` are the utterances by id,
     /// and `whole` makes of predictions one for each independent utterance.
-    ///
-    /// # Errors
-    /// As [`Uncertainty::of`](super::Uncertainty::of).
     pub fn of(
         (condition, title): (&str, &str),
         labels: &[String],

@@ -84,9 +84,6 @@ pub struct Paired {
 ///
 /// Folds are pooled; an utterance that was predicted several times (by several seeds) counts once,
 /// with the class of the highest mean probability.
-///
-/// # Errors
-/// `Internal` where a row has not one probability per label.
 pub fn compare(
     a: (&[String], Vec<PredictionRow>),
     b: (&[String], Vec<PredictionRow>),

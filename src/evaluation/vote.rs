@@ -16,16 +16,6 @@ pub enum Vote {
     Majority,
 }
 
-impl Vote {
-    /// The word of the pipeline file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Vote::Mean => "mean",
-            Vote::Majority => "majority",
-        }
-    }
-}
-
 /// Means by class. `weights` count as given, one for each prediction; without them all count alike.
 /// Sums are taken in the order given.
 ///

@@ -145,9 +145,6 @@ impl<'a> Analysis<'a> {
     }
 
     /// Computes the signal as recorded.
-    ///
-    /// # Errors
-    /// As [`super::Extractor::extract`].
     pub(super) fn resample(&mut self) -> Result<()> {
         self.check()?;
         self.levelled = None;
@@ -167,9 +164,6 @@ impl<'a> Analysis<'a> {
     /// Computes the signal less its mean and scaled to a peak of one, so that neither an offset
     /// nor the gain of the recording changes the features, with the energies of its frames.
     /// Returns the level of that peak in dB, at least -120, by which levels have to be raised again.
-    ///
-    /// # Errors
-    /// As [`super::Extractor::extract`].
     pub(super) fn level(&mut self) -> Result<f64> {
         if let Some((level, _)) = self.levelled {
             return Ok(level);
@@ -258,9 +252,6 @@ pub(super) fn check_rate(sample_rate: u32) -> Result<()> {
 }
 
 /// A row in single precision.
-///
-/// # Errors
-/// As [`check_finite`].
 pub(super) fn row_of(features: impl IntoIterator<Item = f64>) -> Result<Vec<f32>> {
     let row: Vec<f32> = features.into_iter().map(|value| value as f32).collect();
     check_finite(&row).map(|()| row)

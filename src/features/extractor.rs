@@ -1,18 +1,17 @@
-//! From samples to rows of features, whichever the sets.
+//! From samples to rows of features, whichever the sets; those of encoders at the end.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::analysis::{Analysis, Workspace};
-use super::encoded::EncoderExtractor;
-use super::frames::FrameExtractor;
-use super::functionals::FunctionalExtractor;
-use super::issa193::{Issa193, Issa193Db};
-use super::set::{FeatureSet, Profile};
+use crate::audio::resample::Resampler;
 use crate::audio::{Budget, Long, Sound};
 use crate::cancel::Cancel;
-use crate::encoder::Source;
+use crate::encoder::pooling::Moments;
+use crate::encoder::{Buffers, Encoder, SAMPLE_RATE, Source};
 use crate::error::{Error, Result};
+
+use super::analysis::{Analysis, Workspace, check_finite};
+use super::set::{FeatureSet, MOST_FRAMES, Profile};
 
 /// Seconds of sound whose buffers are kept for the next recording; those of a longer one are given
 /// back.
@@ -35,22 +34,8 @@ pub(super) trait RowExtractor: Send {
     }
 }
 
-fn row_extractor(set: FeatureSet, encoders: &[Arc<Source>]) -> Box<dyn RowExtractor> {
-    match set {
-        FeatureSet::Encoder(name) => match encoders.iter().find(|one| one.name() == name) {
-            Some(source) => Box::new(EncoderExtractor::new(source.clone())),
-            None => Box::new(Unknown(set)),
-        },
-        FeatureSet::Imported(_) => Box::new(Unknown(set)),
-        FeatureSet::Issa193 => Box::new(Issa193::new()),
-        FeatureSet::Issa193Db => Box::new(Issa193Db(Issa193::new())),
-        FeatureSet::Functionals => Box::new(FunctionalExtractor::new()),
-        FeatureSet::Frames => Box::new(FrameExtractor::new()),
-    }
-}
-
 /// In place of what is not computed here: an encoder that nobody named, or a table.
-struct Unknown(FeatureSet);
+pub(super) struct Unknown(pub FeatureSet);
 
 impl RowExtractor for Unknown {
     fn row(&mut self, _: &mut Analysis) -> Result<Vec<f32>> {
@@ -106,7 +91,7 @@ impl Extractor {
         let sets = &mut self.sets;
         let row = sets
             .entry(set)
-            .or_insert_with(|| row_extractor(set, &self.encoders))
+            .or_insert_with(|| set.extractor(&self.encoders))
             .row(&mut Analysis::new(samples, sample_rate, &mut self.work));
         self.give_back(samples.len(), sample_rate);
         row
@@ -135,7 +120,7 @@ impl Extractor {
                 let extractor = self
                     .sets
                     .entry(set)
-                    .or_insert_with(|| row_extractor(set, &self.encoders));
+                    .or_insert_with(|| set.extractor(&self.encoders));
                 let row = extractor.row_of_long(long, &mut self.work, budget.cancel());
                 let is_left = row.is_none();
                 rows.extend(row.map(|row| (set, row)));
@@ -151,7 +136,7 @@ impl Extractor {
                         let extractor = self
                             .sets
                             .entry(set)
-                            .or_insert_with(|| row_extractor(set, &self.encoders));
+                            .or_insert_with(|| set.extractor(&self.encoders));
                         (set, extractor.row(&mut analysis))
                     }));
                 }
@@ -177,10 +162,99 @@ impl Extractor {
     }
 }
 
+/// Samples of the longest recording of which all frames are kept: of [`MOST_FRAMES`] frames of 20 ms.
+const MOST_SAMPLES: usize = MOST_FRAMES * SAMPLE_RATE as usize / 50;
+
+/// Computes rows of [`super::FeatureSet::Encoder`]: for each state, in order, its means and then its
+/// deviations; or the frames of one state, of a long recording those of its middle.
+pub(super) struct EncoderExtractor {
+    source: Arc<Source>,
+    /// Loaded for the first recording.
+    encoder: Option<(Arc<Encoder>, Buffers)>,
+    resampler: Option<Resampler>,
+    signal: Vec<f32>,
+}
+
+impl EncoderExtractor {
+    pub(super) fn new(source: Arc<Source>) -> EncoderExtractor {
+        EncoderExtractor {
+            source,
+            encoder: None,
+            resampler: None,
+            signal: Vec::new(),
+        }
+    }
+}
+
+impl RowExtractor for EncoderExtractor {
+    fn row(&mut self, analysis: &mut Analysis) -> Result<Vec<f32>> {
+        analysis.check()?;
+        let (encoder, buffers) = match &mut self.encoder {
+            Some(loaded) => loaded,
+            none => {
+                let encoder = self.source.load()?;
+                let buffers = encoder.buffers();
+                none.insert((encoder, buffers))
+            }
+        };
+        let resampler = match &mut self.resampler {
+            Some(resampler) if resampler.from_hz() == analysis.sample_rate => resampler,
+            other => other.insert(Resampler::new(analysis.sample_rate, SAMPLE_RATE)),
+        };
+        resampler.process_into(analysis.samples, &mut self.signal);
+        let states = encoder.states().len();
+        let kept = self.source.usage().frames;
+        let kept = kept.map(|layer| {
+            let no_such = || Error::config(format!("the encoder has no layer {layer}"));
+            layer.of(states).ok_or_else(no_such)
+        });
+        let kept = kept.transpose()?;
+        if kept.is_some() {
+            keep_middle(&mut self.signal, MOST_SAMPLES);
+        }
+        let samples = self.signal.len();
+        let windows = samples.div_ceil(self.source.longest(encoder)).max(1);
+        let (mut moments, mut row) = (vec![Moments::default(); states], vec![]);
+        for window in 0..windows {
+            let (from, to) = (window * samples / windows, (window + 1) * samples / windows);
+            let mut state = moments.iter_mut().enumerate();
+            let padding = self.source.usage().padding;
+            encoder.run(
+                &self.signal[from..to],
+                padding,
+                buffers,
+                |_, frames| match (state.next(), kept) {
+                    (Some((place, _)), Some(kept)) if place == kept => {
+                        row.extend_from_slice(frames)
+                    }
+                    (Some((_, moments)), None) => moments.add(frames, encoder.width()),
+                    _ => {}
+                },
+            )?;
+        }
+        match kept {
+            Some(_) => keep_middle(&mut row, MOST_FRAMES * encoder.width()),
+            None => moments.iter().for_each(|state| state.append_to(&mut row)),
+        }
+        check_finite(&row).map(|()| row)
+    }
+}
+
+/// Cuts a sequence to `most` values from its middle. Of frames, both lengths are whole frames.
+fn keep_middle(values: &mut Vec<f32>, most: usize) {
+    if values.len() > most {
+        let width = most / MOST_FRAMES;
+        let first = (values.len() - most) / 2 / width * width;
+        values.drain(..first);
+        values.truncate(most);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::audio::Audio;
+
+    use super::*;
 
     fn tone(sample_rate: u32, samples: usize) -> Vec<f32> {
         (0..samples)
@@ -211,5 +285,16 @@ mod tests {
                 assert_eq!(row.ok(), alone.ok(), "{set:?} at {sample_rate} Hz");
             }
         }
+    }
+
+    #[test]
+    fn the_middle_is_whole_frames() {
+        let of = |frames: usize| {
+            let mut row: Vec<f32> = (0..2 * frames).map(|v| v as f32).collect();
+            keep_middle(&mut row, 2 * MOST_FRAMES);
+            (row[0], row.len())
+        };
+        assert_eq!(of(MOST_FRAMES), (0.0, 2 * MOST_FRAMES));
+        assert_eq!(of(MOST_FRAMES + 5), (4.0, 2 * MOST_FRAMES));
     }
 }

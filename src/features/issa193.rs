@@ -239,9 +239,6 @@ pub struct Intermediates {
 
 impl Intermediates {
     /// Those of a mono recording.
-    ///
-    /// # Errors
-    /// As [`super::Extractor::extract`].
     pub fn of(samples: &[f32], sample_rate: u32) -> Result<Intermediates> {
         let (mut work, mut issa193) = (Workspace::new(), Issa193::new());
         let tunings = issa193.compute(&mut Analysis::new(samples, sample_rate, &mut work))?;

@@ -2,8 +2,6 @@
 //! formulas and sources.
 
 mod analysis;
-mod descriptors;
-mod encoded;
 mod extractor;
 mod frames;
 mod functionals;

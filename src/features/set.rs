@@ -1,13 +1,18 @@
-//! The names of the features and the versions of their code.
-
-use std::ops::Range;
+//! The feature sets: the names of their features, the versions of their code, and their extractors.
 
 use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::encoder::EncoderName;
+use crate::encoder::{EncoderName, Source};
+
+use super::extractor::{EncoderExtractor, RowExtractor, Unknown};
+use super::frames::{self, FrameExtractor};
+use super::functionals::{self, FunctionalExtractor};
+use super::issa193::{Issa193, Issa193Db};
 
 /// Of [`FeatureSet::Issa193`]: changes whenever the same recording would give other numbers.
 pub const CODE_VERSION: u32 = 3;
@@ -108,6 +113,21 @@ impl FeatureSet {
             FeatureSet::Issa193 => CODE_VERSION,
             FeatureSet::Issa193Db | FeatureSet::Encoder(_) | FeatureSet::Imported(_) => 1,
             FeatureSet::Functionals | FeatureSet::Frames => 2,
+        }
+    }
+
+    /// What computes its rows.
+    pub(super) fn extractor(self, encoders: &[Arc<Source>]) -> Box<dyn RowExtractor> {
+        match self {
+            FeatureSet::Encoder(name) => match encoders.iter().find(|one| one.name() == name) {
+                Some(source) => Box::new(EncoderExtractor::new(source.clone())),
+                None => Box::new(Unknown(self)),
+            },
+            FeatureSet::Imported(_) => Box::new(Unknown(self)),
+            FeatureSet::Issa193 => Box::new(Issa193::new()),
+            FeatureSet::Issa193Db => Box::new(Issa193Db(Issa193::new())),
+            FeatureSet::Functionals => Box::new(FunctionalExtractor::new()),
+            FeatureSet::Frames => Box::new(FrameExtractor::new()),
         }
     }
 
@@ -228,8 +248,8 @@ pub fn names(set: FeatureSet) -> Vec<String> {
         .iter()
         .flat_map(|(word, n)| numbered(word, *n))
         .collect(),
-        FeatureSet::Functionals => super::functionals::names(),
-        FeatureSet::Frames => super::frames::names(),
+        FeatureSet::Functionals => functionals::names(),
+        FeatureSet::Frames => frames::names(),
         FeatureSet::Encoder(_) | FeatureSet::Imported(_) => vec![],
     }
 }

@@ -38,9 +38,6 @@ pub struct Inventory {
 
 impl Inventory {
     /// Reads the record of a folder.
-    ///
-    /// # Errors
-    /// [`crate::error::Kind::Io`] where there is one that cannot be read.
     pub fn read(folder: &Path) -> Result<Inventory> {
         let none = || Document {
             format: FORMAT,
@@ -123,9 +120,6 @@ impl Inventory {
     }
 
     /// Puts the record into the folder, unless it says the same already.
-    ///
-    /// # Errors
-    /// As [`write_atomically`].
     pub fn save(&self) -> Result<()> {
         let path = self.folder.join(INVENTORY);
         let bytes = to_sealed_json(&self.document)?;
@@ -137,9 +131,6 @@ impl Inventory {
 
     /// Writes a page that every run writes anew. Returns whether it did: a file of this name that
     /// ser did not write stays, unless `is_ours` knows its content.
-    ///
-    /// # Errors
-    /// As [`write_atomically`].
     pub fn write_page(
         folder: &Path,
         name: &str,
@@ -163,9 +154,6 @@ impl Inventory {
 
     /// Removes what ser wrote into the folder, the record, and folders that are empty then; returns
     /// what is left. Nothing is removed from a folder that is a link to another.
-    ///
-    /// # Errors
-    /// [`crate::error::Kind::Io`] where something cannot be removed.
     pub fn remove(mut self) -> Result<Vec<PathBuf>> {
         if is_link(&self.folder) {
             return Ok(vec![self.folder]);
@@ -256,9 +244,6 @@ pub fn remove_empty_folders(path: &Path) {
 }
 
 /// Removes a file; one that is gone already is none the less removed.
-///
-/// # Errors
-/// [`crate::error::Kind::Io`].
 pub fn remove_file(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path, e)),
@@ -267,9 +252,6 @@ pub fn remove_file(path: &Path) -> Result<()> {
 }
 
 /// Removes a file, and the folders above it that are empty then, up to `root`, which stays.
-///
-/// # Errors
-/// [`crate::error::Kind::Io`].
 pub fn remove_below(path: &Path, root: &Path) -> Result<()> {
     remove_file(path)?;
     for folder in path

@@ -16,9 +16,6 @@ const PAUSES: [Duration; 3] = [
 ];
 
 /// Tries up to four times as long as the error is one that [`may_pass`].
-///
-/// # Errors
-/// That of the last attempt.
 pub fn patiently<T, E>(
     passes: impl Fn(&E) -> bool,
     mut attempt: impl FnMut() -> std::result::Result<T, E>,
@@ -33,9 +30,6 @@ pub fn patiently<T, E>(
 }
 
 /// Reads a whole file; `None` where there is none.
-///
-/// # Errors
-/// [`crate::error::Kind::Io`] where it cannot be read, after some attempts.
 pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
     match patiently(may_pass, || fs::read(path)) {
         Ok(bytes) => Ok(Some(bytes)),

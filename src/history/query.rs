@@ -50,9 +50,6 @@ impl History {
 
     /// The last run of exactly this pipeline or variant; one of `ser explain`, which has no figures
     /// of its own, only where there is no other.
-    ///
-    /// # Errors
-    /// As [`History::runs`].
     pub fn latest_of(&self, name: &str, host: &str) -> Result<Option<Run>> {
         let found = self.ask(
             &format!(
@@ -130,9 +127,6 @@ impl History {
     }
 
     /// Tasks of a run, by stage as they stand in the pipeline, then by name.
-    ///
-    /// # Errors
-    /// As [`History::runs`].
     pub fn tasks(&self, run: i64) -> Result<Vec<TaskRow>> {
         let sql = "SELECT task, stage, key, what, seconds, why FROM tasks WHERE run = ?1
                    ORDER BY CASE stage WHEN 'ingest' THEN 0 WHEN 'features' THEN 1 WHEN 'audit' THEN 2 WHEN 'split' THEN 3 WHEN 'train' THEN 4 ELSE 5 END, stage, task";
@@ -150,9 +144,6 @@ impl History {
 
     /// Wall time of the run that made the output of a stage under a key, in seconds; the latest
     /// where several did.
-    ///
-    /// # Errors
-    /// As [`History::runs`].
     pub fn made_in(&self, stage: &str, key: &str) -> Result<Option<f64>> {
         let sql = "SELECT seconds FROM tasks WHERE stage = ?1 AND key = ?2 AND what = 'ran' ORDER BY run DESC LIMIT 1";
         Ok(self
@@ -163,9 +154,6 @@ impl History {
     }
 
     /// Figures of a run, by experiment, protocol and metric.
-    ///
-    /// # Errors
-    /// As [`History::runs`].
     pub fn metrics(&self, run: i64) -> Result<Vec<Metric>> {
         let sql = "SELECT experiment, protocol, metric, value, n FROM metrics WHERE run = ?1 ORDER BY experiment, protocol, metric";
         self.ask(sql, [run], |row| {
@@ -180,9 +168,6 @@ impl History {
     }
 
     /// Where the predictions of a run lie, by experiment.
-    ///
-    /// # Errors
-    /// As [`History::runs`].
     pub fn predictions(&self, run: i64) -> Result<Vec<Predictions>> {
         let sql =
             "SELECT experiment, key, path FROM predictions WHERE run = ?1 ORDER BY experiment";
@@ -197,9 +182,6 @@ impl History {
 
     /// Stages and keys of all outputs that the last `last_n` runs of `pipeline`, or of the variant
     /// of this name, made or used, whatever these runs came to.
-    ///
-    /// # Errors
-    /// As [`History::runs`].
     pub fn referenced(&self, pipeline: &str, last_n: usize) -> Result<BTreeSet<(String, String)>> {
         let sql = "SELECT DISTINCT stage, key FROM tasks WHERE key <> '' AND run IN
                    (SELECT id FROM runs WHERE pipeline = ?1 ORDER BY id DESC LIMIT ?2)";
@@ -212,9 +194,6 @@ impl History {
     }
 
     /// Version of the file.
-    ///
-    /// # Errors
-    /// As [`History::runs`].
     pub fn version(&self) -> Result<i64> {
         let version = self
             .connection

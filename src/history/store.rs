@@ -46,9 +46,6 @@ impl History {
 
     /// Opens the history of a data folder where there is one, and reads all of it to see that it is
     /// what was written.
-    ///
-    /// # Errors
-    /// As [`History::open`].
     pub fn existing(data_dir: &Path) -> Result<Option<History>> {
         let path = data_dir.join(FILE);
         if !path.exists() {

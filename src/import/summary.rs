@@ -53,9 +53,6 @@ pub struct Summary {
 
 impl Imported {
     /// Reads a table, and finds the row of each recording.
-    ///
-    /// # Errors
-    /// As [`ImportSettings::read`] and [`match_rows`].
     pub fn read(
         settings: &ImportSettings,
         recordings: &[Recording],

@@ -236,9 +236,6 @@ impl Weights {
     }
 
     /// What was fitted, ready to predict; a network needs its `spec`.
-    ///
-    /// # Errors
-    /// When the layers make no network.
     pub fn classifier(&self, spec: impl FnOnce() -> NetSpec) -> Result<Box<dyn Classifier>> {
         Ok(match self {
             Weights::Cnn { params, running } => {
@@ -272,9 +269,6 @@ struct Document {
 
 impl SavedModel {
     /// The model, ready to predict on inputs that were rearranged and scaled as `info` says.
-    ///
-    /// # Errors
-    /// When the layers make no network.
     pub fn classifier(&self) -> Result<Box<dyn Classifier>> {
         self.weights.classifier(|| self.spec()).map_err(unusable)
     }
@@ -291,9 +285,6 @@ impl SavedModel {
 
     /// As [`SavedModel::classifier`], of one row at a time: a network then takes a small part of
     /// the memory.
-    ///
-    /// # Errors
-    /// As [`SavedModel::classifier`].
     pub fn classifier_of_rows(&self) -> Result<Box<dyn Classifier>> {
         match &self.weights {
             Weights::Cnn { params, running } => {

@@ -4,10 +4,11 @@ use super::*;
 use crate::cancel::Cancel;
 use crate::error::Kind;
 use crate::model::test_data;
+use crate::model::train::tests::settings;
 use crate::model::{
-    Device, Durations, FeatureRanges, FitContext, ForestSettings, Kernel, KnnSettings, KnnWeights,
-    LdaSettings, LogisticSettings, MajoritySettings, NaiveBayesSettings, NormStatistics, Optimizer,
-    Schedule, Settings, Svm, SvmSettings,
+    Durations, FeatureRanges, FitContext, ForestSettings, Kernel, KnnSettings, KnnWeights,
+    LdaSettings, LogisticSettings, MajoritySettings, NaiveBayesSettings, Schedule, Settings, Svm,
+    SvmSettings,
 };
 use crate::transform::{Order, ScalerKind};
 use rand::SeedableRng;
@@ -75,20 +76,12 @@ fn info(layers: &[Layer]) -> ModelInfo {
         test_time_augment: None,
         domain: domain(),
         train: (!layers.is_empty()).then_some(TrainSettings {
-            optimizer: Optimizer::Rmsprop,
             learning_rate: 1e-5,
             schedule: Schedule::InverseTime { decay: 1e-6 },
-            weight_decay: 0.0,
             batch_size: 32,
             epochs: 700,
-            label_smoothing: 0.0,
-            mixup: 0.0,
-            spec_augment: None,
-            class_weights: false,
-            batch_norm: NormStatistics::Population,
-            early_stopping: None,
             checkpoint_every: 10,
-            device: Device::Cpu,
+            ..settings()
         }),
         pipeline: "tiny".to_owned(),
         corpus: "synthetic".to_owned(),

@@ -115,9 +115,6 @@ fn parameter<const D: usize>(
 
 impl Cnn {
     /// The network of `layers` with these parameters and running statistics, on `device`.
-    ///
-    /// # Errors
-    /// An internal error when a tensor does not fit the layers.
     pub fn from_params(
         layers: &[Layer],
         params: &Params,
@@ -245,9 +242,6 @@ impl Cnn {
     }
 
     /// The parameters in the project's layouts.
-    ///
-    /// # Errors
-    /// When a tensor cannot be read.
     pub fn to_params(&self) -> Result<Params> {
         let mut read = Readback::default();
         self.add(&mut read, |p| Ok(p.val()), |p| Ok(p.val()), |p| Ok(p.val()))?;
@@ -257,9 +251,6 @@ impl Cnn {
     }
 
     /// Adds the gradients of one backward pass to `read`, as many as [`Params`] has tensors.
-    ///
-    /// # Errors
-    /// An internal error when a parameter took no part in that pass.
     pub(crate) fn add_gradients(&self, gradients: &Gradients, read: &mut Readback) -> Result<()> {
         fn of<const D: usize>(p: &Param<Tensor<D>>, gradients: &Gradients) -> Result<Tensor<D>> {
             p.val()

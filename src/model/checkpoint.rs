@@ -121,9 +121,6 @@ fn pull(bytes: &mut &[u8], layers: &[Layer]) -> Option<Snapshot> {
 }
 
 /// Writes a checkpoint of the run that `fingerprint` names.
-///
-/// # Errors
-/// When the file system refuses.
 pub fn save(path: &Path, fingerprint: &str, checkpoint: &Checkpoint) -> Result<()> {
     let header = Header {
         fingerprint: fingerprint.to_owned(),

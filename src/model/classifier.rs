@@ -86,9 +86,6 @@ impl CnnClassifier {
     }
 
     /// As [`CnnClassifier::new`], with memory for passes of `batch` rows.
-    ///
-    /// # Errors
-    /// As [`CnnClassifier::new`].
     pub fn with_batch(
         spec: NetSpec,
         params: Params,
@@ -105,9 +102,6 @@ impl CnnClassifier {
     }
 
     /// Outputs of the last layer, `[rows, classes]`: their softmax are the probabilities.
-    ///
-    /// # Errors
-    /// As [`Classifier::probabilities`].
     pub fn logits(&mut self, x: &Matrix) -> Result<Vec<f32>> {
         check_width(self.spec.n_features, x)?;
         Ok(self

@@ -212,9 +212,6 @@ impl OptimizerStep {
     ///
     /// `params` must be what the last call left (or what [`OptimizerStep::new`] or [`OptimizerStep::restore`]
     /// was given).
-    ///
-    /// # Errors
-    /// An internal error when a parameter cannot be read back.
     pub fn step(&mut self, params: &mut Params, grads: &Params) -> Result<f64> {
         let rate = learning_rate(
             self.schedule,
@@ -250,9 +247,6 @@ impl OptimizerStep {
     }
 
     /// The optimizer's state (moments), for a checkpoint.
-    ///
-    /// # Errors
-    /// An internal error when burn cannot serialise it.
     pub fn state(&self) -> Result<Vec<u8>> {
         let bytes = self
             .rule
@@ -283,7 +277,6 @@ impl OptimizerStep {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Device, NormStatistics};
 
     fn settings(optimizer: Optimizer) -> TrainSettings {
         TrainSettings {
@@ -293,14 +286,7 @@ mod tests {
             weight_decay: 0.1,
             batch_size: 4,
             epochs: 1,
-            label_smoothing: 0.0,
-            mixup: 0.0,
-            spec_augment: None,
-            class_weights: false,
-            batch_norm: NormStatistics::Population,
-            early_stopping: None,
-            checkpoint_every: 0,
-            device: Device::Cpu,
+            ..crate::model::train::tests::settings()
         }
     }
 

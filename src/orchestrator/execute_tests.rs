@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::event::{Event, Observer};
 use super::execute::{Limits, NodeOutcome, execute, execute_one};
+use super::graph::Identity;
 use super::graph::{Context, Node, Outputs, Task, Upstream};
-use super::identity::Identity;
 use super::store::Store;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};

@@ -24,9 +24,6 @@ pub struct Garbage {
 impl Store {
     /// What is neither in `referenced` (stage and key) nor the latest output of any task; sorted by
     /// stage and key.
-    ///
-    /// # Errors
-    /// `Io` where the store cannot be read: then nothing may be removed either.
     pub fn garbage(&self, referenced: &BTreeSet<(String, String)>) -> Result<Vec<Garbage>> {
         let mut found = Vec::new();
         for stage in folders(&self.root().join("tasks"))? {

@@ -200,9 +200,6 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Whether the outputs of all these tasks, which wait for none of each other, are up to date.
-    ///
-    /// # Errors
-    /// `Io` where they cannot be read.
     pub fn are_up_to_date(&self, nodes: &[Node]) -> Result<bool> {
         for node in nodes {
             if let Status::Stale { .. } = self.store.status(&self.task(node)?)? {

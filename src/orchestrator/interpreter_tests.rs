@@ -11,8 +11,8 @@ use rayon::prelude::*;
 
 use super::event::{Event, Observer};
 use super::execute::Limits;
+use super::graph::Identity;
 use super::graph::{Context, Node, Task, Upstream};
-use super::identity::Identity;
 use super::interpreter::{Decision, Interpreter, Mode};
 use super::store::Store;
 use crate::cancel::Cancel;

@@ -83,9 +83,6 @@ impl Lock {
     }
 
     /// Takes the lock of `folder` as soon as it is free, and says once who is waited for.
-    ///
-    /// # Errors
-    /// [`Kind::Interrupted`] where a stop is asked for meanwhile; [`Kind::Io`].
     pub fn wait(
         folder: &Path,
         owner: &Owner,

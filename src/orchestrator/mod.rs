@@ -10,9 +10,7 @@ mod event;
 mod execute;
 mod gc;
 mod graph;
-mod identity;
 mod interpreter;
-mod latest;
 mod lock;
 mod record;
 mod status;
@@ -29,7 +27,7 @@ pub use gc::Garbage;
 pub use graph::{
     Action, Cached, Context, InputDetail, Node, Outputs, Pending, Prepare, Settings, Task, Upstream,
 };
-pub use identity::{Identity, Key};
+pub use graph::{Identity, Key};
 pub use interpreter::{Decision, Failure, Interpreter, Mode, Planned, stops_everything};
 pub use lock::{Lock, Owner};
 pub use record::Finished;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::identity::Identity;
+use super::graph::Identity;
 use super::record::Finished;
 use crate::text::excerpt;
 

@@ -14,8 +14,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::graph::Task;
-use super::identity::{Identity, Key};
-use super::latest::LATEST;
+use super::graph::{Identity, Key};
+use super::record::LATEST;
 use super::record::{FORMAT, Finished, RECORD, Record, collect};
 use super::status::{StaleReason, Status, explain};
 use crate::error::{Error, Kind, Result};
@@ -100,9 +100,6 @@ impl Store {
     }
 
     /// Whether the task has to run and why; every output of a finished task is read and verified.
-    ///
-    /// # Errors
-    /// `Io` where what is there cannot be read: that is no reason to make it again.
     pub fn status(&self, task: &Task) -> Result<Status> {
         let Task { id, identity, .. } = task;
         let key = identity.key();
@@ -142,9 +139,6 @@ impl Store {
     }
 
     /// Removes the output of a task that turned out to be wrong.
-    ///
-    /// # Errors
-    /// `Io` where it cannot be removed.
     pub fn discard(&self, finished: &Finished) -> Result<()> {
         let stage = finished
             .folder

@@ -24,7 +24,6 @@ use crate::error::{Error, Kind, Result};
 use crate::features::FeatureSet;
 use crate::files::{create_folder, hash_bytes};
 use crate::orchestrator::{Context, Finished, Identity, Node, Task, Upstream};
-use crate::table;
 use crate::table::rowlog::RowLog;
 
 /// The table of one kind of copy among the outputs of the task.
@@ -156,25 +155,19 @@ pub(super) fn extract(
         for variant in Variant::ALL {
             let folder = context.folder.join(variant.name());
             create_folder(&folder)?;
-            let mut table =
-                Writer::new(&folder, settings, [("ser.variant", variant.name().to_owned()), ("ser.augment", format!("{augment:?}"))]);
-            let mut row = Vec::new();
-            for batch in table::utterances::stream(&ingested.finished.folder) {
-                context.cancel.check()?;
-                for u in batch? {
-                    if log.get(&augment.copy_of(&u.content_hash, variant), &mut row)? {
-                        table.push(&u.source.id, &u.content_hash, &row)?;
-                    }
-                }
-            }
-            if table.rows() == 0 {
+            let meta = [
+                ("ser.variant", variant.name().to_owned()),
+                ("ser.augment", format!("{augment:?}")),
+            ];
+            let table = Writer::new(&folder, settings, meta);
+            let of_copy = |hash: &str| Ok(augment.copy_of(hash, variant));
+            if !table.write(ingested, &mut log, &of_copy, context)? {
                 return Err(Error::data(format!(
                     "no features could be computed for the changed copies of any recording ({})",
                     variant.name()
                 ))
                 .hint("check that the recordings are long enough, and the amounts under features.augment"));
             }
-            table.finish()?;
         }
         Ok(())
     })?;

@@ -25,7 +25,6 @@ use crate::error::{Error, Kind, Result};
 use crate::features::FeatureSet;
 use crate::files::{create_folder, hash_bytes};
 use crate::orchestrator::{Context, Finished, Identity, Node, Task, Upstream};
-use crate::table;
 use crate::table::rowlog::RowLog;
 
 /// What stands for a condition in keys: of a codec, the program that codes as well. `None` where no
@@ -196,24 +195,14 @@ fn write(
     let folder = context.folder.join(below);
     create_folder(&folder)?;
     let meta = [("ser.condition", condition.name().to_owned())];
-    let mut table = Writer::new(&folder, settings, meta);
-    let mut row = Vec::new();
-    for batch in table::utterances::stream(&ingested.finished.folder) {
-        context.cancel.check()?;
-        for u in batch? {
-            if log.get(&row_of(&u.content_hash)?, &mut row)? {
-                table.push(&u.source.id, &u.content_hash, &row)?;
-            }
-        }
-    }
-    if table.rows() == 0 {
+    if !Writer::new(&folder, settings, meta).write(ingested, log, row_of, context)? {
         let (name, what) = (condition.name(), condition.describe());
         return Err(Error::data(format!(
             "no features could be computed of any recording under the condition {name} ({what})"
         ))
         .hint("exclude it with --conditions"));
     }
-    table.finish()
+    Ok(())
 }
 
 /// The rows of recordings under a condition, and of their copies.

@@ -1,25 +1,31 @@
-//! The features stage: for each set a row per utterance, computed once per distinct sound.
+//! The features stage: for each set a row per utterance, computed once per distinct sound, or read
+//! from a table that another tool made.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::ingest::{Ingested, bad_audio};
-use super::missing::{Missing, complete, transient};
-use super::open::CHUNK;
-use super::publish::table_hash;
-use super::rows::{Logs, NewRows, Rows, sound};
-use super::workers::Workers;
 use crate::audio::Sound;
 use crate::config::SetSettings;
-use crate::corpus::{SetAside, Utterance};
+use crate::corpus::{Reason, SetAside, Utterance};
 use crate::encoder::EncoderKey;
 use crate::error::{Error, Kind, Result};
 use crate::features::{self, FeatureSet};
-use crate::files::{to_json, write_atomically};
-use crate::orchestrator::{Context, Finished};
+use crate::files::{from_json, to_json, write_atomically};
+use crate::import::{ImportSettings, Imported, Recording, Summary};
+use crate::orchestrator::{Context, Finished, Identity, Outputs, Task, Upstream};
 use crate::table;
 use crate::table::rowlog::RowLog;
+
+use super::ingest::{Ingested, bad_audio};
+use super::known::extracted;
+use super::missing::{Missing, complete, transient};
+use super::open::CHUNK;
+use super::pipeline_run::PipelineRun;
+use super::publish::table_hash;
+use super::rows::{Logs, NewRows, Rows, sound};
+use super::stage::{Stage, TaskId};
+use super::workers::Workers;
 
 /// Name of the table of a set within the task's folder.
 pub(super) fn table_name(set: FeatureSet) -> &'static str {
@@ -168,6 +174,30 @@ impl Writer {
             Writer::Sequences(table) => table.finish(),
         }
     }
+
+    /// Writes the rows that a log has of the utterances, by the name that `row_of` gives to that of
+    /// a sound; returns whether there are any.
+    pub(super) fn write(
+        mut self,
+        ingested: &Ingested,
+        log: &mut RowLog,
+        row_of: &dyn Fn(&str) -> Result<blake3::Hash>,
+        context: &Context,
+    ) -> Result<bool> {
+        let mut row = Vec::new();
+        for batch in table::utterances::stream(&ingested.finished.folder) {
+            context.cancel.check()?;
+            for u in batch? {
+                if log.get(&row_of(&u.content_hash)?, &mut row)? {
+                    self.push(&u.source.id, &u.content_hash, &row)?;
+                }
+            }
+        }
+        if self.rows() == 0 {
+            return Ok(false);
+        }
+        self.finish().map(|()| true)
+    }
 }
 
 /// The ids of a table that [`extract`] wrote into `folder`, in its order.
@@ -290,4 +320,122 @@ impl Missing for MissingFeatures<'_> {
         self.logs.append(&new)?;
         ended
     }
+}
+
+/// What came of an import, within the task's folder.
+pub(super) const IMPORT_SUMMARY: &str = "import.json";
+
+/// Its settings, and its files by their content.
+pub(super) fn imported_settings(
+    run: &PipelineRun,
+    set: FeatureSet,
+    import: &ImportSettings,
+) -> Result<Identity> {
+    let ImportSettings {
+        id, columns, array, ..
+    } = import;
+    let params = serde_json::json!({ "set": set, "id": id, "columns": columns, "array": array });
+    let mut identity = run.identity(Stage::Features, params, [])?;
+    identity.code_version = set.code_version();
+    let names = ["table", "list of ids"];
+    for (name, file) in names.into_iter().zip(import.files()?) {
+        identity.inputs.insert(name.to_owned(), file.sha256);
+    }
+    Ok(identity)
+}
+
+/// Writes the table of the set; utterances without a row, or with one that is not finite, are
+/// excluded.
+pub(super) fn imported_task<'n>(
+    run: &'n PipelineRun,
+    set: FeatureSet,
+    import: &'n ImportSettings,
+    inputs: &Upstream,
+) -> Result<Task<'n>> {
+    let ingested = Ingested::of(inputs.get(&run.utterances().to_string())?.clone())?;
+    let mut identity = imported_settings(run, set, import)?;
+    let sounds = ingested.summary.sounds.clone();
+    identity.inputs.insert("utterances".to_owned(), sounds);
+    let action = move |context: &Context| {
+        let utterances = table::utterances::read_parts(&ingested.finished.folder)?;
+        write_imported(set, import, &utterances, context)
+    };
+    Ok(Task {
+        names_inputs: true,
+        ..Task::new(TaskId::Features(set), identity, action)
+    })
+}
+
+fn write_imported(
+    set: FeatureSet,
+    import: &ImportSettings,
+    utterances: &[Utterance],
+    context: &Context,
+) -> Result<()> {
+    let recordings: Vec<Recording> = utterances
+        .iter()
+        .map(|u| Recording {
+            id: &u.source.id,
+            path: &u.source.path,
+            start_s: u.source.start_s,
+            end_s: u.source.end_s,
+            duration_s: Some(u.duration_s),
+        })
+        .collect();
+    let imported = Imported::read(import, &recordings, context.cancel)?;
+    let sums: Vec<&str> = (imported.summary.files.iter())
+        .map(|file| file.sha256.as_str())
+        .collect();
+    let meta = table::Meta::from([
+        ("ser.feature_set".into(), set.name().into()),
+        (
+            "ser.feature_code_version".into(),
+            set.code_version().to_string(),
+        ),
+        ("ser.import_sha256".into(), sums.join(" ")),
+    ]);
+    let columns = imported.table.columns.clone();
+    let mut table = table::features::Writer::new(context.folder, columns, &meta);
+    let mut set_aside = Vec::new();
+    for (i, u) in utterances.iter().enumerate() {
+        context.cancel.check()?;
+        match imported.row(i) {
+            Ok(row) => table.push(&u.source.id, &u.content_hash, row)?,
+            Err(detail) => set_aside.push(SetAside {
+                path: u.source.path.clone(),
+                reason: Reason::NoFeatures,
+                detail,
+            }),
+        }
+    }
+    if table.rows() == 0 {
+        let error = Error::data(format!(
+            "no utterance has usable features: {}",
+            imported.summary.describe()
+        ));
+        return Err(error.hint("fill the cells, or name the columns that are wanted with `columns` of the [[features.import]]"));
+    }
+    table.finish()?;
+    write_atomically(&context.folder.join(SET_ASIDE), &to_json(&set_aside)?)?;
+    write_atomically(
+        &context.folder.join(IMPORT_SUMMARY),
+        &to_json(&imported.summary)?,
+    )
+}
+
+/// What came of an import.
+pub(super) fn imported_summary(finished: &Finished) -> Result<Summary> {
+    from_json(&finished.path(IMPORT_SUMMARY))
+}
+
+/// Says what came of the imports.
+pub(super) fn tell_imported(run: &PipelineRun, outputs: &Outputs) -> Result<()> {
+    for (set, finished) in extracted(run, outputs) {
+        if set.is_imported() {
+            let found = imported_summary(finished)?;
+            run.observer
+                .note(format!("       {}: {}", set.name(), found.describe()));
+        }
+    }
+    Ok(())
 }

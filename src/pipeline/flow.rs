@@ -89,9 +89,6 @@ pub struct Outcome {
 }
 
 /// Says what [`run`] would do, without doing it.
-///
-/// # Errors
-/// As [`run`], as far as they can be known beforehand.
 pub fn plan(
     pipeline: &Pipeline,
     options: &Options,

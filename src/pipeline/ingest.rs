@@ -56,9 +56,6 @@ pub(super) struct Ingested {
 impl Ingested {
     /// Notes among the inputs of what is made of the utterances which sounds they have and, with a
     /// budget, which of them are too long for it.
-    ///
-    /// # Errors
-    /// As [`too_long`](Self::too_long).
     pub(super) fn enter(&self, identity: &mut Identity, budget: Option<&Budget>) -> Result<()> {
         let inputs = &mut identity.inputs;
         inputs.insert("utterances".to_owned(), self.summary.sounds.clone());

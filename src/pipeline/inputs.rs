@@ -31,9 +31,6 @@ pub(super) struct Job<'a> {
 }
 
 /// A row of a set's table as an experiment with `inputs` wants it, before scaling.
-///
-/// # Errors
-/// As [`pool`].
 pub(super) fn arrange(inputs: &Inputs, columns: &[String], row: &[f32]) -> Result<Vec<f32>> {
     let layer = inputs.layer.unwrap_or_default();
     match (inputs.frames, inputs.pooling) {

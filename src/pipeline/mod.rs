@@ -21,7 +21,6 @@ mod fit;
 mod flow;
 mod folds;
 mod heard;
-mod imported;
 mod ingest;
 mod inputs;
 mod joined;

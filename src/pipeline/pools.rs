@@ -3,17 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use super::inputs::{ByInputs, Job, Rows, tested_copies};
-use super::train::{self, MODEL};
+use super::inputs::{Job, Rows, tested_copies};
+use super::train::{self, View};
 use crate::config::{Experiment, Pipeline};
 use crate::error::Result;
 use crate::evaluation::{RestrictedPool, halves};
-use crate::model::artifact;
 use crate::orchestrator::{Context, Finished};
 use crate::report::ExperimentSection;
-use crate::split::{Dataset, Parts, Role, Variants};
+use crate::split::Dataset;
 use crate::table::predictions::PredictionRow;
-use crate::transform::{Inputs, standardise_pools};
+use crate::transform::standardise_pools;
 
 /// The predictions with restricted pools within the folder of an evaluation: as the table of
 /// predictions, without clips that are in no half.
@@ -30,66 +29,21 @@ impl Pipeline {
     }
 }
 
-/// Predicts the test clips of every trained fold and seed with restricted pools. What was fitted,
-/// the scaling of the training part included, stays as it is.
+/// Predicts the test clips of every trained fold and seed with restricted pools: every clip is scaled
+/// by its speaker's clips of the same half of the classes. What was fitted, the scaling of the
+/// training part included, stays as it is.
 pub(super) fn predict(runs: &[(Job, Finished)], context: &Context) -> Result<Vec<PredictionRow>> {
-    let mut views = ByInputs::new();
-    let mut predictions = Vec::new();
-    for (done, (job, finished)) in runs.iter().enumerate() {
-        context.cancel.check()?;
-        let saved = artifact::load(&finished.path(MODEL))?;
-        let inputs = &saved.info.inputs;
-        let View {
-            data,
-            pools,
-            copies,
-        } = views.get(inputs, || View::of(job, inputs))?;
-        let tested = |(role, pool): (&Option<Role>, &Option<usize>)| {
-            role.filter(|role| *role == Role::Test && pool.is_some())
-        };
-        let roles: Vec<Option<Role>> = job.fold.roles.iter().zip(pools).map(tested).collect();
-        let test = Parts::of(data, &roles).test;
-        let copies = test.copies(copies)?;
-        predictions.extend(train::predict(job, &saved, &data.labels, (test, &copies))?.0);
-        context.progress(done as u64 + 1, runs.len() as u64, "models", String::new());
-    }
-    Ok(predictions)
-}
-
-/// The corpus with every clip scaled by its speaker's clips of the same half of the classes.
-struct View {
-    data: Dataset,
-    /// The half of each clip.
-    pools: Vec<Option<usize>>,
-    /// Scaled in the same way.
-    copies: Variants,
-}
-
-impl View {
-    fn of(job: &Job, inputs: &Inputs) -> Result<View> {
-        let experiment = Experiment {
-            inputs: *inputs,
-            ..job.experiment.clone()
-        };
-        let rows = Rows::read(&Job {
-            experiment: &experiment,
-            ..*job
-        })?;
-        let mut data = rows.unscaled(job.utterances, &experiment)?;
+    train::predict_views(runs, context, |job| {
+        let mut data = Rows::read(job)?.unscaled(job.utterances, job.experiment)?;
         let pools = restrict(&mut data);
-        let copies = tested_copies(
-            &Job {
-                experiment: &experiment,
-                ..*job
-            },
-            Some(&pools),
-        )?;
+        let copies = tested_copies(job, Some(&pools))?;
+        let tested = pools.iter().map(|pool| Some(pool.is_some())).collect();
         Ok(View {
             data,
-            pools,
             copies,
+            tested,
         })
-    }
+    })
 }
 
 /// Scales every clip by its speaker's clips of the same half of the classes, and returns the half
@@ -167,6 +121,7 @@ mod tests {
     use crate::evaluation::argmax;
     use crate::model::{Classifier, FitContext, LogisticSettings, Settings};
     use crate::split::{Matrix, Shape};
+    use crate::split::{Parts, Role};
     use crate::transform::{Scaler, ScalerKind, standardise_speakers};
 
     const CLASSES: [&str; 4] = ["angry", "calm", "happy", "sad"];

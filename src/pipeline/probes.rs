@@ -157,9 +157,6 @@ pub(super) struct Probes {
 
 impl Probes {
     /// Begins a look at a corpus whose probes are kept in `folder`.
-    ///
-    /// # Errors
-    /// `Io` where the file system refuses.
     pub(super) fn begin(folder: &Path) -> Result<Probes> {
         create_folder(folder)?;
         let (path, part) = (folder.join(NAME), folder.join(PART));
@@ -254,9 +251,6 @@ fn write(out: &mut impl Write, line: &Line, path: &Path) -> Result<()> {
 }
 
 /// Takes over what looks at shares of a corpus gave: files of probes, in the order of their ids.
-///
-/// # Errors
-/// `Io` where the file system refuses.
 pub(super) fn take_in(folder: &Path, files: &[PathBuf]) -> Result<()> {
     let (path, part) = (folder.join(NAME), folder.join(PART));
     if part.exists() {
@@ -306,9 +300,6 @@ fn merge(path: &Path, part: &Path) -> Result<()> {
 }
 
 /// Forgets all looks at the recordings of the store at `folder`.
-///
-/// # Errors
-/// `Io` where the file system refuses.
 pub(super) fn forget(folder: &Path) -> Result<()> {
     remove_file(&folder.join(NAME)).and_then(|()| remove_file(&folder.join(PART)))
 }

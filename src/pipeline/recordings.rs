@@ -7,7 +7,6 @@ use serde::Serialize;
 use super::audit;
 use super::augment;
 use super::extract;
-use super::imported;
 use super::ingest::{self, Contradiction, Corpus, Ingested, LISTING, UTTERANCES};
 use super::known::Known;
 use super::listing;
@@ -331,7 +330,7 @@ fn check_layers(run: &PipelineRun) -> Result<()> {
 
 fn features_settings(run: &PipelineRun, set: FeatureSet) -> Result<Identity> {
     if let Some(import) = run.pipeline.features.import(set) {
-        return imported::settings(run, set, import);
+        return extract::imported_settings(run, set, import);
     }
     Ok(Identity {
         code_version: set.code_version(),
@@ -349,7 +348,7 @@ fn features_identity(run: &PipelineRun, set: FeatureSet, ingested: &Ingested) ->
 
 fn features_task<'n>(run: &'n PipelineRun, set: FeatureSet, inputs: &Upstream) -> Result<Task<'n>> {
     if let Some(import) = run.pipeline.features.import(set) {
-        return imported::task(run, set, import, inputs);
+        return extract::imported_task(run, set, import, inputs);
     }
     let ingested = Ingested::of(inputs.get(&run.utterances().to_string())?.clone())?;
     let identity = features_identity(run, set, &ingested)?;
@@ -440,7 +439,7 @@ pub(super) fn after_features(
     known.note_set_aside(run, outputs)?;
     if run.is_run() {
         log_summary(run, known, outputs)?;
-        imported::tell(run, outputs)?;
+        extract::tell_imported(run, outputs)?;
     }
     Ok(vec![])
 }

@@ -11,7 +11,6 @@ use super::explain::{self, EXPLANATION};
 use super::extract::{self, SET_ASIDE};
 use super::folds::Folds;
 use super::heard::{self, heard};
-use super::imported;
 use super::ingest::{Ingested, LISTING, UTTERANCES};
 use super::known::{ExperimentState, Known, PipelineInputs};
 use super::label_warnings::Doubts;
@@ -516,7 +515,7 @@ fn report_task<'n>(run: &'n PipelineRun, known: &'n Known, inputs: &Upstream) ->
         };
         add("set aside", extracted.hash(SET_ASIDE)?);
         if set.is_imported() {
-            add("import", extracted.hash(imported::SUMMARY)?);
+            add("import", extracted.hash(extract::IMPORT_SUMMARY)?);
         }
         if set.has_columns() {
             add(
@@ -564,7 +563,7 @@ fn report_task<'n>(run: &'n PipelineRun, known: &'n Known, inputs: &Upstream) ->
         report.overviews = overviews::overviews(&data.extracted, &data.utterances)?;
         report.imports = (data.extracted.iter())
             .filter(|(set, _)| set.is_imported())
-            .map(|(_, finished)| imported::summary(finished))
+            .map(|(_, finished)| extract::imported_summary(finished))
             .collect::<Result<_>>()?;
         report.recordings = frame.recordings.clone();
         report::write(&report, context.folder).map(drop)

@@ -3,32 +3,28 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::combine;
-use super::disturbed;
-use super::evaluate;
 use super::experiments::Jobs;
 use super::folds::Folds;
-use super::inputs::{ByInputs, Job, Rows, tested_copies};
+use super::inputs::{Job, Rows, tested_copies};
 use super::known::{ExperimentState, Known};
 use super::pipeline_run::PipelineRun;
 use super::stage::{Stage, TaskId};
-use super::train::{self, MODEL, PREDICTIONS};
+use super::train::{self, PREDICTIONS, View};
 use super::windows::Unit;
+use super::{combine, disturbed, evaluate};
 use crate::audio::Condition;
 use crate::config::{Experiment, Pipeline};
 use crate::corpus::Utterance;
 use crate::error::{Error, Result};
 use crate::evaluation::{Robustness, correct};
 use crate::files::{from_json, hash_bytes, to_json, write_atomically};
-use crate::model::artifact;
 use crate::orchestrator::{
     Context, Failure, Finished, Identity, Interpreter, Node, Outputs, Task, Upstream,
 };
 use crate::report::ExperimentSection;
-use crate::split::{Dataset, Parts, Protocol, Role, Variants};
-use crate::table::predictions::PredictionRow;
-use crate::table::{self, predictions};
-use crate::transform::Inputs;
+use crate::split::Protocol;
+use crate::table;
+use crate::table::predictions::{self, PredictionRow};
 
 /// The figures within the task's folder: of each direction between corpora, otherwise one.
 pub(super) const FIGURES: &str = "robustness.json";
@@ -276,61 +272,19 @@ fn task<'n>(
 /// under the condition. What was fitted stays as it is; where speakers are scaled, each is scaled
 /// by all of their recordings under the condition.
 fn predict(runs: &[(Job, &Finished)], context: &Context) -> Result<Vec<PredictionRow>> {
-    let mut views = ByInputs::new();
-    let mut predictions = Vec::new();
-    for (done, (job, finished)) in runs.iter().enumerate() {
-        context.cancel.check()?;
-        let saved = artifact::load(&finished.path(MODEL))?;
-        let inputs = &saved.info.inputs;
-        let View { data, copies, kept } = views.get(inputs, || View::of(job, inputs))?;
-        if data.labels != saved.info.labels {
-            return Err(Error::data(
-                "of a whole class no recording has features under the condition",
-            ));
-        }
-        let roles = job.fold.roles.iter().zip(kept).filter(|(_, kept)| **kept);
-        let tested = |role: &Option<Role>| role.filter(|role| *role == Role::Test);
-        let roles: Vec<Option<Role>> = roles.map(|(role, _)| tested(role)).collect();
-        let test = Parts::of(data, &roles).test;
-        let copies = test.copies(copies)?;
-        predictions.extend(train::predict(job, &saved, &data.labels, (test, &copies))?.0);
-        context.progress(done as u64 + 1, runs.len() as u64, "models", String::new());
-    }
-    Ok(predictions)
-}
-
-/// The corpus under a condition, as models see it whose inputs are the same.
-struct View {
-    data: Dataset,
-    copies: Variants,
-    /// Which of the utterances are in it.
-    kept: Vec<bool>,
-}
-
-impl View {
-    fn of(job: &Job, inputs: &Inputs) -> Result<View> {
-        let experiment = Experiment {
-            inputs: *inputs,
-            ..job.experiment.clone()
-        };
-        let job = Job {
-            experiment: &experiment,
-            ..*job
-        };
-        let rows = Rows::read(&job)?;
+    train::predict_views(runs, context, |job| {
+        let rows = Rows::read(job)?;
         let there: HashSet<&str> = rows.ids().iter().map(String::as_str).collect();
-        let is_there = |u: &Utterance| there.contains(u.source.id.as_str());
-        let kept: Vec<bool> = job.utterances.iter().map(is_there).collect();
-        let utterances: Vec<Utterance> = job
-            .utterances
-            .iter()
-            .filter(|u| is_there(u))
-            .cloned()
-            .collect();
-        let data = rows.dataset(&utterances, &experiment)?;
-        let copies = tested_copies(&job, None)?;
-        Ok(View { data, copies, kept })
-    }
+        let is_there = |u: &&Utterance| there.contains(u.source.id.as_str());
+        let tested = job.utterances.iter().map(|u| is_there(&u).then_some(true));
+        let tested = tested.collect();
+        let utterances: Vec<Utterance> = job.utterances.iter().filter(is_there).cloned().collect();
+        Ok(View {
+            data: rows.dataset(&utterances, job.experiment)?,
+            copies: tested_copies(job, None)?,
+            tested,
+        })
+    })
 }
 
 /// What is tested, and how its figures are divided.

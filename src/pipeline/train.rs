@@ -1,10 +1,12 @@
 //! The train stage: one model of one fold and seed, and its predictions on the test part.
 
+use std::borrow::Borrow;
+
 use serde::{Deserialize, Serialize};
 
 use super::calibrate;
 use super::fit::{Fitted, divergence, fit, in_words};
-use super::inputs::{Job, Rows, tested_copies, variants};
+use super::inputs::{ByInputs, Job, Rows, tested_copies, variants};
 use super::search::{self, Settled};
 use super::windows::Unit;
 use crate::config::{Experiment, ModelSettings};
@@ -13,15 +15,15 @@ use crate::error::{Error, Result};
 use crate::evaluation::{Scores, argmax, vote};
 use crate::files::{hash_bytes, to_json, write_atomically};
 use crate::linalg::dispatch::has_fused_multiply_add;
-use crate::model::TrainSettings;
 use crate::model::artifact::{
-    EncoderOfModel, ImportOfModel, ModelInfo, SavedModel, TestTimeAugment, Weights,
+    self, EncoderOfModel, ImportOfModel, ModelInfo, SavedModel, TestTimeAugment, Weights,
 };
-use crate::model::{self, Classical, Device, Domain};
+use crate::model::{self, Classical, Device, Domain, TrainSettings};
 use crate::orchestrator::{Context, Finished};
 use crate::report::FoldSection;
-use crate::split::{Dataset, Fold, Part, Parts, Role, Testing, Training};
-use crate::table::{self, predictions::PredictionRow};
+use crate::split::{Dataset, Fold, Part, Parts, Role, Testing, Training, Variants};
+use crate::table;
+use crate::table::predictions::PredictionRow;
 use crate::transform::{self, Inputs, Scaler, ScalerKind, finish_row};
 
 /// Predictions on the test part within the task's folder.
@@ -266,6 +268,56 @@ fn scaling(scaler: &Scaler, inputs: &Inputs) -> impl Fn(&mut [f32]) + Clone + us
         scaler.apply_row(row);
         finish_row(row, &inputs);
     }
+}
+
+/// The corpus in another form than that of the training, for all models with the same inputs.
+pub(super) struct View {
+    pub data: Dataset,
+    /// Changed copies, in the same form.
+    pub copies: Variants,
+    /// Of each utterance of the fold whether it can be tested; `None` where `data` lacks it.
+    pub tested: Vec<Option<bool>>,
+}
+
+/// Predicts the test recordings of every trained fold and seed in another view, which `view` makes
+/// for the inputs of a model. What was fitted stays as it is.
+pub(super) fn predict_views<F: Borrow<Finished>>(
+    runs: &[(Job, F)],
+    context: &Context,
+    view: impl Fn(&Job) -> Result<View>,
+) -> Result<Vec<PredictionRow>> {
+    let mut views = ByInputs::new();
+    let mut predictions = Vec::new();
+    for (done, (job, finished)) in runs.iter().enumerate() {
+        context.cancel.check()?;
+        let saved = artifact::load(&finished.borrow().path(MODEL))?;
+        let inputs = saved.info.inputs;
+        let View {
+            data,
+            copies,
+            tested,
+        } = views.get(&inputs, || {
+            let experiment = &Experiment {
+                inputs,
+                ..job.experiment.clone()
+            };
+            view(&Job { experiment, ..*job })
+        })?;
+        if data.labels != saved.info.labels {
+            return Err(Error::data(
+                "of a whole class no recording has features under the condition",
+            ));
+        }
+        let roles: Vec<Option<Role>> = (job.fold.roles.iter().zip(tested))
+            .filter_map(|(role, tested)| tested.map(|tested| role.filter(|_| tested)))
+            .map(|role| role.filter(|role| *role == Role::Test))
+            .collect();
+        let test = Parts::of(data, &roles).test;
+        let copies = test.copies(copies)?;
+        predictions.extend(predict(job, &saved, &data.labels, (test, &copies))?.0);
+        context.progress(done as u64 + 1, runs.len() as u64, "models", String::new());
+    }
+    Ok(predictions)
 }
 
 /// The predictions of a saved model on test rows before scaling, and in how many of them the

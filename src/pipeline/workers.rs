@@ -16,9 +16,6 @@ use crate::fingerprint::{self, LONGEST_S, Sketcher};
 pub(super) const BYTES_PER_SECOND: u64 = 900_000;
 
 /// A pool of `jobs` threads, or of as many as the system gives.
-///
-/// # Errors
-/// `Io` where it gives none.
 pub(super) fn pool(jobs: usize) -> Result<rayon::ThreadPool> {
     let mut threads = jobs.max(1);
     loop {
@@ -125,9 +122,6 @@ impl Workers {
     }
 
     /// Loads the encoders of these sets: weights that cannot be loaded are no fault of any recording.
-    ///
-    /// # Errors
-    /// As [`crate::encoder::Source::load`].
     pub(super) fn load_encoders(&self, sets: &[FeatureSet]) -> Result<()> {
         let sources = sets.iter().filter_map(|set| self.settings.encoder(*set));
         sources
@@ -156,9 +150,6 @@ impl Workers {
     }
 
     /// The sketch of a sound, on a thread of the pool; no finite number where it is silent.
-    ///
-    /// # Errors
-    /// `Io` where the file of a long one cannot be read.
     pub(super) fn sketch(&self, sound: &Sound) -> Result<Vec<f32>> {
         let samples = sound.beginning(LONGEST_S)?;
         let sketch = self.with_buffers(|buffers| {

@@ -120,13 +120,12 @@ pub(super) fn write(h: &mut Html, report: &PipelineReport, experiments: &[&Exper
         "Horizontal bars, one pair for each of {} experiments, from 0 to 100 per cent. Every value is in the table of results above.",
         panels.iter().map(|panel| panel.rows.len()).sum::<usize>()
     );
-    let picture = Picture {
-        id: "bars",
-        title: "Accuracy and UAR by experiment",
-        description: &description,
-        width: WIDTH,
-        height,
-    };
+    let picture = Picture::new(
+        "bars",
+        "Accuracy and UAR by experiment",
+        description,
+        [WIDTH, height],
+    );
     let few = panels
         .iter()
         .flat_map(|panel| &panel.rows)

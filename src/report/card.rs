@@ -13,7 +13,6 @@ use crate::split::TestSpeakers;
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};
 use super::html::{percent, plural};
-use super::imports;
 use super::leak;
 use super::models::{self, Kind};
 use super::pools;
@@ -67,7 +66,7 @@ pub(super) fn render(report: &PipelineReport, experiment: &ExperimentSection) ->
         );
     }
     models::write(&mut out, report, experiment);
-    imports::card(&mut out, report, experiment);
+    models::imports_card(&mut out, report, experiment);
     out += "## Data\n\n";
     if let Some(corpus) = &report.corpus {
         let _ = writeln!(

@@ -78,14 +78,12 @@ fn draw(h: &mut Html, confusion: &Confusion, title: &str, id: &str) {
     let words = longest.unwrap_or(0) as f64 * 7.6;
     let (left, width) = (words + 34.0, words.max(54.0) + 8.0);
     let n = names.len() as f64;
-    let title = format!("{title}: confusion matrix");
-    let picture = Picture {
+    let picture = Picture::new(
         id,
-        title: &title,
-        description: "Rows are the truth, columns the prediction; colour and per cent are shares of the row.",
-        width: (left + n * width).max(300.0),
-        height: n * HEIGHT + 48.0,
-    };
+        format!("{title}: confusion matrix"),
+        "Rows are the truth, columns the prediction; colour and per cent are shares of the row.",
+        [(left + n * width).max(300.0), n * HEIGHT + 48.0],
+    );
     picture.as_file(h, |h| {
         let middle = (left + n * width / 2.0, 24.0 + n * HEIGHT / 2.0);
         svg::label(h, "tick", "middle", (middle.0, 12.0), "predicted");

@@ -1,17 +1,16 @@
-//! The section of the corpus: counts against the published ones, and all excluded files.
+//! The section of the corpus: counts against the published ones, how it was recorded and whether
+//! that gives its classes away, and all excluded files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
 
-use crate::corpus::{Attribute, Reason, SetAside};
+use crate::corpus::{Attribute, Condition, Reason, SetAside};
 use crate::table::duplicates::DuplicateRow;
 
-use super::compare;
-use super::conditions;
 use super::data::{CorpusSection, doubt};
-use super::html::{self, Html, Table, count, markup, number_cell, numbers, plural, words};
-use super::svg;
+use super::html::{Html, Table, count, markup, number_cell, numbers, plural, words};
+use super::{compare, html, svg};
 
 /// Files listed by reason on the page; `report.json` holds all.
 const LISTED: usize = 200;
@@ -40,7 +39,7 @@ pub(super) fn write(h: &mut Html, corpus: &CorpusSection) {
                 }
             }
             @for note in &corpus.notes { p.note.box { (note) } }
-            (markup(|h| conditions::write(h, &corpus.conditions)))
+            (markup(|h| conditions(h, &corpus.conditions)))
             (classes(corpus))
             (groups("speaker", &by("speaker", Attribute::Speaker), &corpus.by_speaker))
             (groups("session", &by("session", Attribute::Session), &corpus.by_session))
@@ -111,15 +110,14 @@ fn classes(corpus: &CorpusSection) -> Markup {
             difference,
         )
     };
-    let table = Table {
-        id: "class-counts",
-        caption: &format!(
+    let table = Table::new(
+        "class-counts",
+        format!(
             "Utterances by class{}",
             doubt(&corpus.guessed, Attribute::Emotion)
         ),
-        class: "narrow",
-        sortable: true,
-    };
+        "narrow",
+    );
     let rows = html! {
         @for class in names {
             tr {
@@ -169,12 +167,7 @@ fn groups(noun: &'static str, caption: &str, counts: &BTreeMap<String, usize>) -
     } else {
         format!("from {} to {}", count(least), plural(most, "utterance"))
     };
-    let table = Table {
-        id: &format!("{noun}-counts"),
-        caption,
-        class: "narrow",
-        sortable: true,
-    };
+    let table = Table::new(format!("{noun}-counts"), caption, "narrow");
     let head = words(if noun == "speaker" {
         "Speaker"
     } else {
@@ -259,12 +252,11 @@ fn set_aside(files: &[SetAside]) -> Markup {
     for file in files {
         by_reason.entry(file.reason).or_default().push(file);
     }
-    let table = Table {
-        id: "set-aside",
-        caption: "Files and labels that are not utterances of this pipeline",
-        class: "narrow",
-        sortable: true,
-    };
+    let table = Table::new(
+        "set-aside",
+        "Files and labels that are not utterances of this pipeline",
+        "narrow",
+    );
     let rows = html! {
         @for (reason, files) in &by_reason {
             tr {
@@ -287,12 +279,11 @@ fn set_aside(files: &[SetAside]) -> Markup {
 }
 
 fn of_reason(i: usize, reason: &str, files: &[&SetAside]) -> Markup {
-    let table = Table {
-        id: &format!("set-aside-{}", i + 1),
-        caption: &format!("Excluded: {reason}"),
-        class: "tall",
-        sortable: true,
-    };
+    let table = Table::new(
+        format!("set-aside-{}", i + 1),
+        format!("Excluded: {reason}"),
+        "tall",
+    );
     let rows = html! {
         @for file in files.iter().take(LISTED) {
             tr { th.path scope="row" { (file.path) } td.w { (file.detail) } }
@@ -304,5 +295,118 @@ fn of_reason(i: usize, reason: &str, files: &[&SetAside]) -> Markup {
             (table.markup(&[words("File"), words("Detail")], rows))
             @if files.len() > LISTED { ul { (rest(files.len())) } }
         }
+    }
+}
+
+/// Rows of a table on the page; `report.json` holds all.
+const CONDITION_VALUES: usize = 40;
+
+/// Writes a warning for each condition that leaks, and a table for each that has more than one
+/// value.
+pub(super) fn conditions(h: &mut Html, conditions: &[Condition]) {
+    if conditions.is_empty() {
+        return;
+    }
+    h.put(html! {
+        h3 #corpus-conditions { "Recording conditions" }
+        @for condition in conditions.iter().filter(|condition| condition.leaks()) {
+            p.warn.box {
+                strong { (condition_heading(condition)) } " " (condition.warning()) "."
+                @if !condition.is_speaker() { " No protocol of this report keeps that apart." }
+            }
+        }
+        @for condition in conditions {
+            @match condition.counts.as_slice() {
+                [] => {}
+                [(value, _)] => {
+                    p { (capital(&condition.name)) ": " (value) " throughout." }
+                }
+                many => (condition_table(condition, many.len()))
+            }
+        }
+    });
+}
+
+/// What a condition that leaks is called.
+pub(super) fn condition_heading(condition: &Condition) -> &'static str {
+    if condition.is_speaker() {
+        "Speakers tell emotions:"
+    } else {
+        "A leak:"
+    }
+}
+
+fn condition_table(condition: &Condition, values: usize) -> Markup {
+    let classes = condition
+        .counts
+        .iter()
+        .flat_map(|(_, by_class)| by_class.keys());
+    let classes: BTreeSet<&str> = classes.map(String::as_str).collect();
+    let table = Table::new(
+        format!("conditions-{}", condition.name.replace(' ', "-")),
+        format!(
+            "Utterances by {} and class (Cramér's V {:.2})",
+            condition.name, condition.association
+        ),
+        "narrow",
+    );
+    let name = capital(&condition.name);
+    let mut columns = vec![words(&name)];
+    columns.extend(classes.iter().map(|class| numbers(class)));
+    let n = |by_class: &BTreeMap<String, usize>, class: &str| {
+        let n = by_class.get(class).copied().unwrap_or(0);
+        number_cell(count(n), n as f64)
+    };
+    let rows = html! {
+        @for (value, by_class) in condition.counts.iter().take(CONDITION_VALUES) {
+            tr {
+                th scope="row" { (value) }
+                @for class in &classes { (n(by_class, class)) }
+            }
+        }
+    };
+    html! {
+        (table.markup(&columns, rows))
+        @if values > CONDITION_VALUES { p { (values - CONDITION_VALUES) " more values stand in report.json." } }
+    }
+}
+
+fn capital(name: &str) -> String {
+    let mut chars = name.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(condition: Condition) -> String {
+        let mut h = Html::default();
+        conditions(&mut h, &[condition]);
+        h.into_string()
+    }
+
+    #[test]
+    fn what_gives_classes_away_is_a_warning_and_what_is_the_same_throughout_a_line() {
+        let rates = |of: fn(usize) -> u64| {
+            Condition::of(
+                "sample rate",
+                (0..40).map(move |i| (of(i), ["<b>", "joy"][i % 2])),
+                |rate| format!("{rate} Hz"),
+            )
+        };
+        let leak = page(rates(|i| 16_000 * (1 + i as u64 % 2)));
+        assert!(
+            leak.contains("A leak:") && leak.contains("32000 Hz") && !leak.contains("<b>"),
+            "{leak}"
+        );
+        let even = page(rates(|i| 16_000 * (1 + i as u64 / 20)));
+        assert!(
+            !even.contains("A leak:") && even.contains("<table"),
+            "{even}"
+        );
+        assert!(page(rates(|_| 8_000)).contains("Sample rate: 8000 Hz throughout."));
     }
 }

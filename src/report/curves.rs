@@ -129,13 +129,7 @@ impl Chart {
         }
         let title = format!("{}: {}", experiment.title, self.title);
         h.within("figure", &[], |h| {
-            let picture = Picture {
-                id,
-                title: &title,
-                description: &description,
-                width: WIDTH,
-                height: HEIGHT,
-            };
+            let picture = Picture::new(id, title, description, [WIDTH, HEIGHT]);
             picture.write_with(h, keys, |h| {
                 for &tick in &y_ticks {
                     svg::line(h, "grid", (LEFT, y(tick)), (RIGHT, y(tick)));

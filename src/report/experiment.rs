@@ -6,14 +6,15 @@ use crate::corpus::Attribute;
 use crate::encoder::Heard;
 use crate::evaluation::{Published, Scores};
 use crate::split::{Independence, TestSpeakers};
+use crate::table::predictions::PredictionRow;
 
 use super::compare::Standing;
-use super::data::{ExperimentSection, FoldSection, PipelineReport};
+use super::data::{ExperimentSection, FoldSection, PipelineReport, TestedUtterance};
 use super::figure::Figure;
-use super::html::{self, Html, Table, count, markup, number_cell, numbers, percent, words};
+use super::html::{Html, Table, count, markup, number_cell, numbers, percent, plural, words};
 use super::{
-    banners, bars, cards, compare, conditions, confusion_table, curves, explain, leak,
-    misclassified, page, pools, runs, speaker_dots, stress, summary, uncertainty,
+    bars, cards, compare, confusion_table, corpus, curves, explain, html, leak, page, pools, runs,
+    speaker_dots, stress, summary, uncertainty,
 };
 
 /// Prefix of the identifiers of the page's parts.
@@ -50,7 +51,7 @@ pub(super) fn render(report: &PipelineReport, index: usize) -> (String, Vec<Figu
     html::page_with_figures(folder, &title, |h| {
         header(h, report, experiment, body.parts());
         h.raw("<main id=\"main\" class=\"one\" tabindex=\"-1\">");
-        banners::write(h, report);
+        page::banners(h, report);
         h.append(body);
         neighbours(h, report, index);
         h.raw("</main>").raw(page::FOOTER);
@@ -112,7 +113,7 @@ fn parts(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) 
         }
         @for condition in leaks {
             p.warn.box {
-                strong { (conditions::heading(condition)) } " " (condition.warning()) "."
+                strong { (corpus::condition_heading(condition)) } " " (condition.warning()) "."
             }
         }
     });
@@ -176,7 +177,7 @@ fn parts(h: &mut Html, report: &PipelineReport, experiment: &ExperimentSection) 
     stress::write(h, experiment, ID);
     runs::folds(h, experiment, ID);
     runs::searched(h, experiment, ID);
-    misclassified::write(h, experiment, report.recordings.as_deref(), ID);
+    misclassified(h, experiment, report.recordings.as_deref(), ID);
 }
 
 /// The experiments before and after it.
@@ -299,16 +300,15 @@ fn confused(h: &mut Html, scores: &Scores) {
 
 fn classes(h: &mut Html, experiment: &ExperimentSection, scores: &Scores, id: &str) {
     h.part(&format!("{id}-classes"), "By class");
-    let table = Table {
-        id: &format!("{id}-class-table"),
-        caption: &format!(
+    let table = Table::new(
+        format!("{id}-class-table"),
+        format!(
             "{}: precision, recall and F1 by class{}, pooled",
             experiment.title,
             experiment.doubt(Attribute::Emotion)
         ),
-        class: "narrow",
-        sortable: true,
-    };
+        "narrow",
+    );
     let unit = if experiment.windows.is_some() {
         "Windows"
     } else {
@@ -333,4 +333,113 @@ fn classes(h: &mut Html, experiment: &ExperimentSection, scores: &Scores, id: &s
         }
     };
     h.put(table.markup(&columns, rows));
+}
+
+/// Misclassified utterances shown; `predictions.csv` holds all.
+const MOST_WRONG: usize = 200;
+
+/// Writes the list, the surest mistakes first. Where there is a way from the page to the folder of
+/// the `recordings`, each can be heard.
+pub(super) fn misclassified(
+    h: &mut Html,
+    experiment: &ExperimentSection,
+    recordings: Option<&str>,
+    id: &str,
+) {
+    if experiment.predictions.is_empty() {
+        return;
+    }
+    let probability = |line: &PredictionRow, class: &str| {
+        experiment
+            .labels
+            .iter()
+            .position(|l| l == class)
+            .and_then(|i| line.probabilities.get(i))
+            .map_or(f64::NAN, |&p| f64::from(p))
+    };
+    let wrong = experiment
+        .predictions
+        .iter()
+        .filter(|tested| !tested.prediction.is_correct());
+    let mut wrong: Vec<(f64, &TestedUtterance)> = wrong
+        .map(|tested| {
+            (
+                probability(&tested.prediction, &tested.prediction.predicted),
+                tested,
+            )
+        })
+        .collect();
+    wrong.sort_by(|(a, one), (b, other)| {
+        let key = |row: &'_ PredictionRow| (row.seed, row.fold);
+        let (one, other) = (&one.prediction, &other.prediction);
+        let names = one.utterance_id.cmp(&other.utterance_id);
+        b.total_cmp(a)
+            .then(names)
+            .then_with(|| key(one).cmp(&key(other)))
+    });
+    h.part(&format!("{id}-wrong"), "Misclassified utterances");
+    let table = Table::new(
+        format!("{id}-wrong-table"),
+        format!("{}: misclassified utterances", experiment.title),
+        "tall",
+    );
+    let columns = [
+        words("Utterance"),
+        words("Truth"),
+        words("Predicted"),
+        numbers("P(predicted) %"),
+        numbers("P(truth) %"),
+        words("Speaker"),
+        numbers("Fold"),
+        numbers("Seed"),
+        words("Recording"),
+    ];
+    let per_cent = |p: f64| number_cell(html::decimals(p * 100.0, 1), p);
+    let row = |sure: f64, tested: &TestedUtterance| {
+        let row = &tested.prediction;
+        let link = recordings.filter(|_| !tested.path.starts_with('/'));
+        html! {
+            tr {
+                th scope="row" { (row.utterance_id) }
+                td.w { (row.truth) }
+                td.w { (row.predicted) }
+                (per_cent(sure))
+                (per_cent(probability(row, &row.truth)))
+                td.w { (tested.speaker) }
+                (number_cell(row.fold.to_string(), f64::from(row.fold)))
+                (number_cell(row.seed.to_string(), row.seed as f64))
+                td.path {
+                    @if let Some(folder) = link {
+                        a data-sound="" href=(html::relative_link(folder, &tested.path)) {
+                            (tested.path)
+                        }
+                    } @else {
+                        (tested.path)
+                    }
+                }
+            }
+        }
+    };
+    let rows =
+        html! { @for &(sure, tested) in wrong.iter().take(MOST_WRONG) { (row(sure, tested)) } };
+    h.put(html! {
+        p {
+            (count(wrong.len())) " of " (plural(experiment.predictions.len(), "prediction"))
+            @if wrong.is_empty() {
+                " are wrong."
+            } @else {
+                " are wrong, listed by the probability of the predicted class, the highest first."
+            }
+            @if wrong.len() > MOST_WRONG {
+                " The first " (MOST_WRONG) " are shown; "
+                a href="predictions.csv" { "predictions.csv" } " holds all."
+            }
+        }
+        @if !wrong.is_empty() {
+            details {
+                summary { (plural(wrong.len().min(MOST_WRONG), "utterance")) }
+                (table.markup(&columns, rows))
+            }
+        }
+    });
 }

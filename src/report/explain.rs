@@ -97,13 +97,7 @@ fn bars(
     let title = format!("{}: importance of {what}", experiment.title);
     let description = "Bars: points of UAR lost; whiskers: 95 % interval of the mean. The table below holds every value.";
     let height = 22.0 * rows.len() as f64 + 8.0;
-    let picture = Picture {
-        id,
-        title: &title,
-        description,
-        width: RIGHT + 80.0,
-        height,
-    };
+    let picture = Picture::new(id, title, description, [RIGHT + 80.0, height]);
     picture.write(h, |h| {
         svg::line(h, "axis", (x(0.0), 0.0), (x(0.0), height));
         for (i, row) in rows.iter().enumerate() {
@@ -132,14 +126,8 @@ fn bars(
         }
     });
     h.raw("<details><summary>Figures</summary>");
-    let table_id = format!("{id}-table");
     let caption = format!("{}: points lost when {what} are shuffled", experiment.title);
-    let table = Table {
-        id: &table_id,
-        caption: &caption,
-        class: "narrow",
-        sortable: true,
-    };
+    let table = Table::new(format!("{id}-table"), caption, "narrow");
     let columns = [
         words("Name"),
         words("Group"),
@@ -150,7 +138,6 @@ fn bars(
         numbers("WA lost"),
     ];
     table.write(h, &columns, |h| {
-        h.raw("<tbody>");
         for row in rows {
             h.raw("<tr>");
             row_head(h, &row.name);
@@ -160,7 +147,6 @@ fn bars(
             }
             h.raw("</tr>");
         }
-        h.raw("</tbody>");
     });
     h.raw("</details>");
 }
@@ -187,14 +173,12 @@ fn strips(h: &mut Html, experiment: &ExperimentSection, found: &Explanation, id:
         most * 100.0
     );
     h.raw("<p>Each input in turn is set to the mean of the training part; darker, the more of its probability the true class loses.</p>");
-    let plot = format!("{id}-explain-occlusion");
-    let picture = Picture {
-        id: &plot,
-        title: &title,
-        description: &description,
-        width: RIGHT + 80.0,
-        height: height + 26.0,
-    };
+    let picture = Picture::new(
+        format!("{id}-explain-occlusion"),
+        title,
+        description,
+        [RIGHT + 80.0, height + 26.0],
+    );
     picture.write(h, |h| {
         let mut cells = vec![String::new(); 10];
         for (class, drops) in found.occlusion.iter().enumerate() {
@@ -243,44 +227,33 @@ fn strips(h: &mut Html, experiment: &ExperimentSection, found: &Explanation, id:
         }
     });
     h.raw("<details><summary>Figures</summary>");
-    let table_id = format!("{id}-explain-occlusion-table");
     let caption = format!(
         "{}: the input whose absence each class feels most",
         experiment.title
     );
-    let table = Table {
-        id: &table_id,
-        caption: &caption,
-        class: "narrow",
-        sortable: true,
-    };
-    table.write(
-        h,
-        &[
-            words("Class"),
-            words("Input"),
-            words("Group"),
-            numbers("Probability lost"),
-        ],
-        |h| {
-            h.raw("<tbody>");
-            for (class, drops) in found.classes.iter().zip(&found.occlusion) {
-                let best = drops
-                    .iter()
-                    .zip(&found.features)
-                    .reduce(|a, b| if b.0 > a.0 { b } else { a });
-                let Some((drop, feature)) = best else {
-                    continue;
-                };
-                h.raw("<tr>");
-                row_head(h, class);
-                cell(h, &feature.name);
-                cell(h, &feature.group);
-                number(h, html::points(*drop), *drop);
-                h.raw("</tr>");
-            }
-            h.raw("</tbody>");
-        },
-    );
+    let table = Table::new(format!("{id}-explain-occlusion-table"), caption, "narrow");
+    let columns = [
+        words("Class"),
+        words("Input"),
+        words("Group"),
+        numbers("Probability lost"),
+    ];
+    table.write(h, &columns, |h| {
+        for (class, drops) in found.classes.iter().zip(&found.occlusion) {
+            let best = drops
+                .iter()
+                .zip(&found.features)
+                .reduce(|a, b| if b.0 > a.0 { b } else { a });
+            let Some((drop, feature)) = best else {
+                continue;
+            };
+            h.raw("<tr>");
+            row_head(h, class);
+            cell(h, &feature.name);
+            cell(h, &feature.group);
+            number(h, html::points(*drop), *drop);
+            h.raw("</tr>");
+        }
+    });
     h.raw("</details>");
 }

@@ -1,9 +1,8 @@
 //! Pictures of a page as files of their own: light, with their styles, title and legend.
 
-use super::html::Html;
+use super::html::{self, Html, Style};
 use super::marker;
 use super::svg::{self, Picture, at};
-use super::{Style, html};
 
 /// Folder of the files, beside the pages.
 pub const FIGURES: &str = "figures";
@@ -45,7 +44,7 @@ pub(super) type Legend<'a> = &'a [(Sample, String)];
 /// The picture as a file.
 pub(super) fn file(picture: &Picture, legend: Legend, drawing: &str) -> String {
     let letters = (picture.width / BOLD) as usize;
-    let title = lines(picture.title, letters);
+    let title = lines(&picture.title, letters);
     let top = LINE * title.len() as f64 + 4.0;
     let (rows, entries) = placed(legend, picture.width);
     let below = top + picture.height + 8.0;
@@ -68,8 +67,8 @@ pub(super) fn file(picture: &Picture, legend: Legend, drawing: &str) -> String {
             ("class", "plot"),
         ],
     );
-    h.el("title", &[("id", "title")], picture.title);
-    let said = of_itself(picture.description);
+    h.el("title", &[("id", "title")], &picture.title);
+    let said = of_itself(&picture.description);
     h.el("desc", &[("id", "description")], &said).line_break();
     h.el("style", &[], styles(Style::CSS)).line_break();
     let ground = [at(-MARGIN), at(width), at(height)];
@@ -296,13 +295,12 @@ mod tests {
 
     #[test]
     fn a_file_has_its_title_legend_and_own_words() {
-        let picture = Picture {
-            id: "x",
-            title: "Accuracy & UAR of all of these",
-            description: "Two bars. The table below holds every value.",
-            width: 120.0,
-            height: 50.0,
-        };
+        let picture = Picture::new(
+            "x",
+            "Accuracy & UAR of all of these",
+            "Two bars. The table below holds every value.",
+            [120.0, 50.0],
+        );
         let legend = [
             (Sample::Box("wa"), "accuracy".to_owned()),
             (Sample::Mark(1), "a < b".to_owned()),

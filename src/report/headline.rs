@@ -278,13 +278,12 @@ pub(super) fn picture(lines: &[Line]) -> Option<String> {
     ];
     let keys = keys.map(|(sample, words)| (sample, words.to_owned()));
     let bottom = ROW * lines.len() as f64;
-    let picture = Picture {
-        id: "headline",
-        title: RESULTS_PICTURE,
-        description: "One row for each corpus, protocol and setting, from 0 to 100 per cent. Every value is in the table beside it.",
-        width: WIDTH,
-        height: bottom + 20.0,
-    };
+    let picture = Picture::new(
+        "headline",
+        RESULTS_PICTURE,
+        "One row for each corpus, protocol and setting, from 0 to 100 per cent. Every value is in the table beside it.",
+        [WIDTH, bottom + 20.0],
+    );
     let mut h = Html::new();
     for tick in 0..=5 {
         let at = x(f64::from(tick) / 5.0);

@@ -1,12 +1,13 @@
 //! Markup that cannot carry unescaped data: literal markup is `&'static str`, everything else is
-//! escaped on its way in.
+//! escaped on its way in. At the end the stylesheet and the script that every page carries.
 
 use maud::{Markup, PreEscaped, html};
+use sha2::{Digest, Sha256};
 
-use super::Style;
-use super::figure::{FIGURES, Figure};
 use crate::escape::{reorders, url_path};
 pub use crate::text::{decimals, percent, shorten};
+
+use super::figure::{FIGURES, Figure};
 
 /// A growing piece of HTML or SVG.
 #[derive(Debug, Default)]
@@ -238,31 +239,46 @@ pub fn numbers(title: &str) -> Column<'_> {
     }
 }
 
-/// How a table behaves.
-#[derive(Debug, Clone, Copy)]
-pub struct Table<'a> {
-    /// Unique in the page.
-    pub id: &'a str,
-    /// Says what the table holds.
-    pub caption: &'a str,
-    /// Classes of the table element.
-    pub class: &'a str,
-    /// Whether headers become sort buttons where there is script.
-    pub sortable: bool,
+/// A table in its own scrolling frame.
+#[derive(Debug)]
+pub struct Table {
+    id: String,
+    caption: String,
+    class: &'static str,
+    sortable: bool,
 }
 
-impl Table<'_> {
-    /// Writes the table in its own scrolling frame; `rows` writes everything after the header row.
-    pub fn write(self, h: &mut Html, columns: &[Column], rows: impl FnOnce(&mut Html)) {
-        h.put(self.frame(columns, markup(rows)));
+impl Table {
+    /// With an identifier that is unique in the page, a caption that says what it holds, and the
+    /// classes of its element; headers become sort buttons where there is script.
+    pub fn new(id: impl Into<String>, caption: impl Into<String>, class: &'static str) -> Self {
+        Table {
+            id: id.into(),
+            caption: caption.into(),
+            class,
+            sortable: true,
+        }
     }
 
-    /// The table in its own scrolling frame, with the rows of its body.
+    /// With rows that keep their order.
+    pub fn unsorted(self) -> Self {
+        Table {
+            sortable: false,
+            ..self
+        }
+    }
+
+    /// Writes the table, whose rows `rows` writes.
+    pub fn write(self, h: &mut Html, columns: &[Column], rows: impl FnOnce(&mut Html)) {
+        h.put(self.markup(columns, markup(rows)));
+    }
+
+    /// The table with the rows of its body.
     pub fn markup(self, columns: &[Column], rows: Markup) -> Markup {
         self.frame(columns, html! { tbody { (rows) } })
     }
 
-    /// The table in its own scrolling frame, with everything after the header row.
+    /// The table with everything after the header row.
     pub fn frame(self, columns: &[Column], bodies: Markup) -> Markup {
         let caption_id = format!("{}-caption", self.id);
         let sortable = if self.sortable { "yes" } else { "no" };
@@ -425,6 +441,41 @@ fn whole(mut h: Html, title: &str, body: impl FnOnce(&mut Html)) -> Html {
     h
 }
 
+/// The stylesheet and the script, compiled in.
+pub(super) struct Style;
+
+impl Style {
+    pub(super) const CSS: &'static str = include_str!("style.css");
+    pub(super) const SCRIPT: &'static str = include_str!("script.js");
+
+    /// `sha256-…` of the script, by which the content security policy admits it and nothing else.
+    pub(super) fn script_hash() -> String {
+        format!(
+            "sha256-{}",
+            base64(&Sha256::digest(Self::SCRIPT.as_bytes()))
+        )
+    }
+}
+
+/// Base64 with padding (RFC 4648, section 4).
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().enumerate().fold(0u32, |word, (i, &byte)| {
+            word | u32::from(byte) << (16 - 8 * i)
+        });
+        for i in 0..4 {
+            if i <= chunk.len() {
+                out.push(char::from(ALPHABET[(word >> (18 - 6 * i)) as usize & 63]));
+            } else {
+                out.push('=');
+            }
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -471,5 +522,29 @@ mod tests {
         assert!(page.contains("script-src &#39;sha256-"));
         assert!(page.contains("<title>a &lt;b&gt;</title>"));
         assert!(!page.contains("http://") && !page.contains("https://"));
+    }
+
+    #[test]
+    fn base64_matches_the_test_vectors_of_rfc_4648() {
+        for (plain, coded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(base64(plain.as_bytes()), coded);
+        }
+    }
+
+    #[test]
+    fn the_assets_cannot_end_their_element_early_and_ask_for_nothing() {
+        for asset in [Style::CSS, Style::SCRIPT] {
+            assert!(!asset.contains("</"));
+            assert!(
+                !asset.contains("http") && !asset.contains("url(") && !asset.contains("@import")
+            );
+        }
     }
 }

@@ -71,9 +71,6 @@ struct Metric {
 
 /// The header with its marks. A control has no results, and each result says what is known of the
 /// test speakers and what else must be known of it.
-///
-/// # Errors
-/// Internal, where it cannot be written.
 pub(super) fn header(report: &PipelineReport, experiment: &ExperimentSection) -> Result<String> {
     let scores = experiment.pooled.iter();
     let figures = scores.flat_map(|scores| {

@@ -25,9 +25,6 @@ struct Entry {
 /// Reads every `*/report.json` under `reports_dir` and writes `reports_dir/index.html`, a table of
 /// all pipelines and experiments. A report that cannot be read is a line of the page. Returns
 /// whether it was written: a page of this name that ser did not write stays.
-///
-/// # Errors
-/// `Io` where the folder cannot be listed or written.
 pub fn write_index(reports_dir: &Path) -> Result<bool> {
     create_folder(reports_dir)?;
     let entries = read(reports_dir)?;
@@ -116,14 +113,8 @@ fn table(h: &mut Html, entries: &[Entry]) {
     ];
     filters(h, entries);
     let caption = "Pipelines and experiments, pooled figures, and published figures (marked) of the same corpora";
-    let table = Table {
-        id: "pipelines",
-        caption,
-        class: "results",
-        sortable: true,
-    };
+    let table = Table::new("pipelines", caption, "results");
     table.write(h, &columns, |h| {
-        h.raw("<tbody>");
         for entry in entries {
             match &entry.report {
                 Ok(report) => pipeline(h, &entry.folder, report),
@@ -137,7 +128,6 @@ fn table(h: &mut Html, entries: &[Entry]) {
             }
         }
         published(h, entries);
-        h.raw("</tbody>");
     });
 }
 

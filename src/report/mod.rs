@@ -3,14 +3,11 @@
 #[cfg(test)]
 extern crate self as ser;
 
-mod assets;
-mod banners;
 mod bars;
 mod bibtex;
 mod card;
 mod cards;
 mod compare;
-mod conditions;
 mod confusion_table;
 mod corpus;
 mod crate_metadata;
@@ -24,20 +21,16 @@ mod explain;
 mod figure;
 #[cfg(test)]
 mod fixture;
-mod gallery;
 mod headline;
 pub mod html;
 mod hub;
-mod imports;
 mod index;
 mod latex;
 pub mod leak;
 mod marker;
-mod misclassified;
 mod models;
 mod overview;
 mod page;
-mod paired;
 pub mod pools;
 mod results;
 mod run;
@@ -45,22 +38,17 @@ mod runs;
 mod settings;
 mod shares;
 mod speaker_dots;
-mod steps;
 mod stress;
 mod summary;
 pub mod svg;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod tests_columns;
-#[cfg(test)]
 mod tests_figures;
 #[cfg(test)]
 mod tests_warnings;
 mod uncertainty;
 mod write;
-
-use assets::Style;
 
 /// Raised whenever the same report would be written as other bytes.
 pub const CODE_VERSION: u32 = 13;

@@ -1,13 +1,15 @@
-//! What kind of models an experiment left behind, and how they are used: the part of its card that
-//! depends on it.
+//! What kind of models an experiment left behind, where their imported features are from, and how
+//! they are used: the part of its card that depends on it.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use crate::escape::markdown as escape;
+use crate::escape::markdown_code;
+use crate::import::Summary;
 
 use super::data::{ExperimentSection, PipelineReport};
-use super::imports;
+use super::html::{Html, Table, cell, row_head, words};
 
 /// What an experiment is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +108,7 @@ pub(super) fn write(out: &mut String, report: &PipelineReport, experiment: &Expe
             of.windows.hop_s()
         )
     });
-    let table = match imports::of(report, experiment).is_empty() {
+    let table = match imports_of(report, experiment).is_empty() {
         true => "",
         false => " --features FILE",
     };
@@ -154,6 +156,71 @@ fn ensemble(
             let _ = writeln!(out, "ser predict {} RECORDINGS", folder(report, member));
         }
         *out += "```\n\n";
+    }
+}
+
+/// Writes the section; nothing where nothing is imported.
+pub(super) fn imports(h: &mut Html, imports: &[Summary]) {
+    if imports.is_empty() {
+        return;
+    }
+    h.line_break().raw("<section id=\"imports\" aria-labelledby=\"imports-title\"><h2 id=\"imports-title\">Imported features</h2>");
+    h.raw("<p>Computed by other tools, and read from tables. An utterance that one of them lacks is excluded from all experiments, so that all are tested on the same. Whether such a tool had seen test speakers or labels before is not known here.</p>");
+    let table = Table::new("imports-table", "Tables of features", "narrow pairs").unsorted();
+    let columns = [words("Set"), words("What was found"), words("SHA-256")];
+    table.write(h, &columns, |h| {
+        for one in imports {
+            h.raw("<tr>");
+            row_head(h, &one.set);
+            cell(h, one.describe());
+            cell(h, sums(one).join(", "));
+            h.raw("</tr>");
+        }
+    });
+    h.raw("</section>");
+}
+
+fn sums(import: &Summary) -> Vec<String> {
+    let files = import.files.iter();
+    files
+        .map(|file| format!("{} {}", file.name, file.sha256))
+        .collect()
+}
+
+/// The imports that the models of an experiment, or of the members of an ensemble, take features
+/// from.
+pub(super) fn imports_of<'r>(
+    report: &'r PipelineReport,
+    experiment: &ExperimentSection,
+) -> Vec<&'r Summary> {
+    let members = match kind(report, experiment) {
+        Kind::Ensemble(members) => members,
+        _ => vec![experiment.experiment().to_owned()],
+    };
+    let set = |name: &String| {
+        report
+            .settings
+            .get(&format!("experiment.{name}.inputs.set"))
+    };
+    let sets: Vec<&String> = members.iter().filter_map(set).collect();
+    let is_used = |one: &&Summary| sets.contains(&&one.set);
+    report.imports.iter().filter(is_used).collect()
+}
+
+/// What the card of an experiment says of them.
+pub(super) fn imports_card(
+    out: &mut String,
+    report: &PipelineReport,
+    experiment: &ExperimentSection,
+) {
+    for one in imports_of(report, experiment) {
+        let _ = writeln!(
+            out,
+            "The features `{}` were computed by another tool and imported: {}. SHA-256: {}. Whether that tool had seen test speakers or labels before is not known.\n",
+            markdown_code(&one.set),
+            escape(&one.describe()),
+            escape(&sums(one).join(", "))
+        );
     }
 }
 

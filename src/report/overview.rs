@@ -95,13 +95,7 @@ fn plane(h: &mut Html, one: &Overview, projection: &Projection, id: &str) {
     let plot = format!("{id}-plane");
     h.within("figure", &[], |h| {
         marker::legend(h, &one.classes, &plot);
-        let picture = Picture {
-            id: &plot,
-            title: &title,
-            description: &description,
-            width: WIDTH,
-            height: HEIGHT,
-        };
+        let picture = Picture::new(plot, title, description, [WIDTH, HEIGHT]);
         picture.write_with(h, &marker::keys(&one.classes), |h| {
             svg::line(h, "axis", (LEFT, HEIGHT - 40.0), (WIDTH, HEIGHT - 40.0));
             svg::line(h, "axis", (LEFT, TOP), (LEFT, HEIGHT - 40.0));
@@ -163,22 +157,19 @@ fn boxed(h: &mut Html, one: &Overview, feature: &FeatureByClass, id: &str) {
         .iter()
         .find(|f| f.name == feature.name)
         .map_or(f64::NAN, |f| f.by_class);
-    let title = format!("{} by class", feature.name);
     let medians: Vec<String> = one
         .classes
         .iter()
         .zip(&feature.percentiles)
         .map(|(class, p)| format!("{class} {}", significant(p[2])))
         .collect();
-    let description = format!("Medians: {}.", medians.join(", "));
     h.within("figure", &[], |h| {
-        let picture = Picture {
+        let picture = Picture::new(
             id,
-            title: &title,
-            description: &description,
-            width: 350.0,
-            height: bottom + 24.0,
-        };
+            format!("{} by class", feature.name),
+            format!("Medians: {}.", medians.join(", ")),
+            [350.0, bottom + 24.0],
+        );
         picture.write(h, |h| {
             for (i, (class, p)) in one.classes.iter().zip(&feature.percentiles).enumerate() {
                 let (top, middle) = (row * i as f64 + 4.0, row * i as f64 + 12.0);
@@ -238,58 +229,41 @@ fn boxed(h: &mut Html, one: &Overview, feature: &FeatureByClass, id: &str) {
 fn tables(h: &mut Html, one: &Overview, id: &str) {
     h.raw("<details><summary>The values of these charts</summary>");
     if let Some(projection) = &one.projection {
-        let table_id = format!("{id}-middles");
         let caption = format!("{}: mean place of each class", one.set);
-        let table = Table {
-            id: &table_id,
-            caption: &caption,
-            class: "narrow",
-            sortable: true,
-        };
-        table.write(
-            h,
-            &[
-                words("Class"),
-                numbers("Utterances"),
-                numbers("Component 1"),
-                numbers("Component 2"),
-            ],
-            |h| {
-                h.raw("<tbody>");
-                for (class, name) in one.classes.iter().enumerate() {
-                    let of_class = projection
-                        .points
-                        .iter()
-                        .zip(&projection.classes)
-                        .filter(|(_, c)| usize::from(**c) == class)
-                        .map(|(p, _)| p);
-                    let n = of_class.clone().count();
-                    h.raw("<tr>");
-                    row_head(h, name);
-                    number(h, n.to_string(), n as f64);
-                    for axis in 0..2 {
-                        let mean = of_class
-                            .clone()
-                            .map(|point| f64::from(point[axis]))
-                            .sum::<f64>()
-                            / n.max(1) as f64;
-                        number(h, decimals(mean, 2), mean);
-                    }
-                    h.raw("</tr>");
+        let table = Table::new(format!("{id}-middles"), caption, "narrow");
+        let columns = [
+            words("Class"),
+            numbers("Utterances"),
+            numbers("Component 1"),
+            numbers("Component 2"),
+        ];
+        table.write(h, &columns, |h| {
+            for (class, name) in one.classes.iter().enumerate() {
+                let of_class = projection
+                    .points
+                    .iter()
+                    .zip(&projection.classes)
+                    .filter(|(_, c)| usize::from(**c) == class)
+                    .map(|(p, _)| p);
+                let n = of_class.clone().count();
+                h.raw("<tr>");
+                row_head(h, name);
+                number(h, n.to_string(), n as f64);
+                for axis in 0..2 {
+                    let mean = of_class
+                        .clone()
+                        .map(|point| f64::from(point[axis]))
+                        .sum::<f64>()
+                        / n.max(1) as f64;
+                    number(h, decimals(mean, 2), mean);
                 }
-                h.raw("</tbody>");
-            },
-        );
+                h.raw("</tr>");
+            }
+        });
     }
     shares::table(h, one, id);
-    let table_id = format!("{id}-best");
     let caption = format!("{}: the features that tell classes apart best", one.set);
-    let table = Table {
-        id: &table_id,
-        caption: &caption,
-        class: "narrow",
-        sortable: true,
-    };
+    let table = Table::new(format!("{id}-best"), caption, "narrow");
     let columns = [
         words("Feature"),
         numbers("Mean"),
@@ -298,7 +272,6 @@ fn tables(h: &mut Html, one: &Overview, id: &str) {
         numbers("Between speakers %"),
     ];
     table.write(h, &columns, |h| {
-        h.raw("<tbody>");
         let best = one
             .detailed
             .iter()
@@ -320,7 +293,6 @@ fn tables(h: &mut Html, one: &Overview, id: &str) {
             number(h, percent(*by_speaker), *by_speaker);
             h.raw("</tr>");
         }
-        h.raw("</tbody>");
     });
     h.raw(
         "<p class=\"quiet\">All features: <a href=\"features.csv\">features.csv</a></p></details>",

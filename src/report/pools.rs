@@ -74,14 +74,13 @@ fn table(h: &mut Html, id: &str, experiments: &[&ExperimentSection]) {
         numbers("UAR\u{a0}% restricted pool"),
         numbers("UAR\u{a0}% inductive"),
     ];
-    let table = Table {
+    let table = Table::new(
         id,
-        caption: "UAR on the clips of some classes, by the pool that speakers are scaled by",
-        class: "results",
-        sortable: false,
-    };
+        "UAR on the clips of some classes, by the pool that speakers are scaled by",
+        "results",
+    )
+    .unsorted();
     table.write(h, &columns, |h| {
-        h.raw("<tbody>");
         for (one, pool) in experiments
             .iter()
             .flat_map(|one| one.restricted_pools.iter().map(move |pool| (one, pool)))
@@ -103,7 +102,6 @@ fn table(h: &mut Html, id: &str, experiments: &[&ExperimentSection]) {
             }
             h.raw("</tr>");
         }
-        h.raw("</tbody>");
     });
 }
 

@@ -18,14 +18,11 @@ pub(super) fn folds(h: &mut Html, experiment: &ExperimentSection, id: &str) {
             .text(plural(experiment.folds.len(), "training run"))
             .raw("</summary>");
     }
-    let table_id = format!("{id}-fold-table");
-    let caption = format!("{}: each fold and seed", experiment.title);
-    let table = Table {
-        id: &table_id,
-        caption: &caption,
-        class: "folds",
-        sortable: true,
-    };
+    let table = Table::new(
+        format!("{id}-fold-table"),
+        format!("{}: each fold and seed", experiment.title),
+        "folds",
+    );
     let columns = [
         words("Held out"),
         numbers("WA %"),
@@ -40,7 +37,6 @@ pub(super) fn folds(h: &mut Html, experiment: &ExperimentSection, id: &str) {
         numbers("Epochs run"),
     ];
     table.write(h, &columns, |h| {
-        h.raw("<tbody>");
         for fold in &experiment.folds {
             h.raw("<tr>");
             row_head(h, &fold.name);
@@ -76,7 +72,6 @@ pub(super) fn folds(h: &mut Html, experiment: &ExperimentSection, id: &str) {
             );
             h.raw("</tr>");
         }
-        h.raw("</tbody>");
     });
     if folded {
         h.raw("</details>");
@@ -106,14 +101,8 @@ pub(super) fn searched(h: &mut Html, experiment: &ExperimentSection, id: &str) {
         ));
         h.raw("the best, refitted on the whole training part, was tested once.");
     });
-    let table_id = format!("{id}-search-table");
     let caption = format!("{}: the setting chosen in each fold", experiment.title);
-    let table = Table {
-        id: &table_id,
-        caption: &caption,
-        class: "narrow",
-        sortable: true,
-    };
+    let table = Table::new(format!("{id}-search-table"), caption, "narrow");
     let columns = [
         words("Held out"),
         numbers("Seed"),
@@ -122,7 +111,6 @@ pub(super) fn searched(h: &mut Html, experiment: &ExperimentSection, id: &str) {
         numbers("Lowest tried %"),
     ];
     table.write(h, &columns, |h| {
-        h.raw("<tbody>");
         for (fold, search) in &searches {
             let Some(chosen) = search.tried.get(search.chosen) else {
                 continue;
@@ -141,6 +129,5 @@ pub(super) fn searched(h: &mut Html, experiment: &ExperimentSection, id: &str) {
             }
             h.raw("</tr>");
         }
-        h.raw("</tbody>");
     });
 }

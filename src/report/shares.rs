@@ -100,13 +100,7 @@ fn dots(h: &mut Html, one: &Overview, groups: &[Group], more: usize, id: &str) {
     let plot = format!("{id}-shares");
     let names: Vec<String> = groups.iter().map(|group| group.name.to_owned()).collect();
     marker::legend(h, &names, &plot);
-    let picture = Picture {
-        id: &plot,
-        title: &title,
-        description: &description,
-        width: WIDTH,
-        height: HEIGHT,
-    };
+    let picture = Picture::new(plot, title, description, [WIDTH, HEIGHT]);
     picture.write_with(h, &marker::keys(&names), |h| {
         for &tick in &ticks {
             let text = format!("{:.0} %", tick * 100.0);
@@ -166,20 +160,18 @@ fn rows(h: &mut Html, one: &Overview, groups: &[Group], id: &str) {
         groups.len(),
         one.features.len()
     );
-    let plot = format!("{id}-shares");
     let keys = [
         ("wa", "mean share between classes"),
         ("uar", "mean share between speakers"),
     ]
     .map(|(class, text)| (Sample::Box(class), text.to_owned()));
     svg::legend(h, &keys);
-    let picture = Picture {
-        id: &plot,
-        title: &title,
-        description: &description,
-        width: WIDTH,
-        height: floor + 44.0,
-    };
+    let picture = Picture::new(
+        format!("{id}-shares"),
+        title,
+        description,
+        [WIDTH, floor + 44.0],
+    );
     picture.write_with(h, &keys, |h| {
         for &tick in &ticks {
             svg::line(h, "grid", (x(tick), TOP), (x(tick), floor));
@@ -224,14 +216,11 @@ fn rows(h: &mut Html, one: &Overview, groups: &[Group], id: &str) {
 
 /// Writes the figures of the groups, which no picture has in full.
 pub(super) fn table(h: &mut Html, one: &Overview, id: &str) {
-    let table_id = format!("{id}-groups");
-    let caption = format!("{}: groups of features, means over each", one.set);
-    let table = Table {
-        id: &table_id,
-        caption: &caption,
-        class: "narrow",
-        sortable: true,
-    };
+    let table = Table::new(
+        format!("{id}-groups"),
+        format!("{}: groups of features, means over each", one.set),
+        "narrow",
+    );
     let columns = [
         words("Group"),
         numbers("Features"),
@@ -239,7 +228,6 @@ pub(super) fn table(h: &mut Html, one: &Overview, id: &str) {
         numbers("Between speakers %"),
     ];
     table.write(h, &columns, |h| {
-        h.raw("<tbody>");
         for group in groups(one) {
             h.raw("<tr>");
             row_head(h, group.name);
@@ -249,7 +237,6 @@ pub(super) fn table(h: &mut Html, one: &Overview, id: &str) {
             }
             h.raw("</tr>");
         }
-        h.raw("</tbody>");
     });
 }
 

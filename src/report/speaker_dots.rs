@@ -56,15 +56,14 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
         let group = by_speaker.and_then(|b| b.groups.iter().find(|g| g.value == speaker));
         group.map_or(f64::NAN, |g| g.uar)
     };
-    let table = Table {
-        id: &format!("{id}-speaker-table"),
-        caption: &format!(
+    let table = Table::new(
+        format!("{id}-speaker-table"),
+        format!(
             "{}: accuracy by speaker{doubt}, all folds and seeds",
             experiment.title
         ),
-        class: "narrow",
-        sortable: true,
-    };
+        "narrow",
+    );
     let columns = [
         words("Speaker"),
         numbers("Accuracy %"),
@@ -119,19 +118,17 @@ fn draw(h: &mut Html, experiment: &ExperimentSection, id: &str, speakers: &[(&st
     }
     let tallest = ends.len() as f64;
     let floor = 32.0 + tallest * step;
-    let plot = format!("{id}-strip");
     let title = format!("{}: accuracy by speaker", experiment.title);
     let description = format!(
         "{} dots between 0 and 100 per cent. The table below holds every value.",
         speakers.len()
     );
-    let picture = Picture {
-        id: &plot,
-        title: &title,
-        description: &description,
-        width: WIDTH,
-        height: floor + 28.0,
-    };
+    let picture = Picture::new(
+        format!("{id}-strip"),
+        title,
+        description,
+        [WIDTH, floor + 28.0],
+    );
     picture.write(h, |h| {
         svg::line(h, "axis", (LEFT, floor), (RIGHT, floor));
         for tick in 0..=5 {

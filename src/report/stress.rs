@@ -63,19 +63,17 @@ pub(super) fn write(h: &mut Html, experiment: &ExperimentSection, id: &str) {
 fn draw(h: &mut Html, experiment: &ExperimentSection, tested: &[&Robustness], id: &str) {
     let x = |fraction: f64| LEFT + (RIGHT - LEFT) * fraction.clamp(0.0, 1.0);
     let floor = HEAD + ROW * tested.len() as f64;
-    let plot = format!("{id}-stress-plot");
     let title = format!("{}: UAR on changed recordings", experiment.title);
     let description = format!(
         "A dot for each of {} from 0 to 100 per cent, with its 95 % interval as a line, and the UAR on the recordings as they are. The table below holds every value.",
         plural(tested.len(), "condition")
     );
-    let picture = Picture {
-        id: &plot,
-        title: &title,
-        description: &description,
-        width: RIGHT + 60.0,
-        height: floor + 28.0,
-    };
+    let picture = Picture::new(
+        format!("{id}-stress-plot"),
+        title,
+        description,
+        [RIGHT + 60.0, floor + 28.0],
+    );
     picture.write(h, |h| {
         for tick in 0..=5 {
             let at = x(f64::from(tick) / 5.0);
@@ -117,14 +115,11 @@ fn range(Interval { low, high }: Interval) -> String {
 }
 
 fn table(h: &mut Html, experiment: &ExperimentSection, id: &str) {
-    let table_id = format!("{id}-stress-table");
-    let caption = format!("{}: UAR on changed recordings", experiment.title);
-    let table = Table {
-        id: &table_id,
-        caption: &caption,
-        class: "results",
-        sortable: true,
-    };
+    let table = Table::new(
+        format!("{id}-stress-table"),
+        format!("{}: UAR on changed recordings", experiment.title),
+        "results",
+    );
     let columns = [
         words("Condition"),
         numbers("UAR\u{a0}%"),

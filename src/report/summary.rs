@@ -32,12 +32,7 @@ pub(super) fn results(h: &mut Html, report: &PipelineReport) {
     } else {
         "Results of this pipeline, and published figures"
     };
-    let table = Table {
-        id: "results",
-        caption,
-        class: "results",
-        sortable: false,
-    };
+    let table = Table::new("results", caption, "results").unsorted();
     let bodies = html! {
         tbody {
             @for (i, one) in compare::results(report) {
@@ -67,12 +62,7 @@ fn controls(h: &mut Html, report: &PipelineReport, columns: &[html::Column]) {
     let controls: Vec<_> = controls
         .filter(|(_, experiment)| experiment.shuffled_labels)
         .collect();
-    let table = Table {
-        id: "controls",
-        caption: "Controls on shuffled labels",
-        class: "results",
-        sortable: false,
-    };
+    let table = Table::new("controls", "Controls on shuffled labels", "results").unsorted();
     let rows = html! {
         @for (i, one) in &controls { (experiment_rows(one, &experiment::file(report, *i))) }
     };
@@ -278,12 +268,12 @@ pub(super) fn distances(h: &mut Html, report: &PipelineReport) {
     let headed = experiments.iter().zip(&caveats);
     let mut columns = vec![words("Published figure")];
     columns.extend(headed.map(|(e, caveats)| numbers(&e.title).badged(caveats)));
-    let table = Table {
-        id: "distance-table",
-        caption: "Distance in points: ours minus theirs",
-        class: "distances",
-        sortable: false,
-    };
+    let table = Table::new(
+        "distance-table",
+        "Distance in points: ours minus theirs",
+        "distances",
+    )
+    .unsorted();
     let rows = html! {
         @for (i, figure) in published.iter().enumerate() {
             tr {

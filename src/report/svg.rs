@@ -12,20 +12,37 @@ pub fn at(value: f64) -> String {
 }
 
 /// An image with a name and a description for those who do not see it.
-pub struct Picture<'a> {
+pub struct Picture {
     /// Unique in the page.
-    pub id: &'a str,
+    pub id: String,
     /// What it shows.
-    pub title: &'a str,
+    pub title: String,
     /// What can be seen in it, for those who cannot.
-    pub description: &'a str,
+    pub description: String,
     /// In pixels at full size; a narrow page scales it down.
     pub width: f64,
     /// In pixels at full size.
     pub height: f64,
 }
 
-impl Picture<'_> {
+impl Picture {
+    /// With an identifier that is unique in the page, a title, a description for those who cannot
+    /// see it, and width and height in pixels at full size; a narrow page scales it down.
+    pub fn new(
+        id: impl Into<String>,
+        title: impl Into<String>,
+        description: impl Into<String>,
+        [width, height]: [f64; 2],
+    ) -> Self {
+        Picture {
+            id: id.into(),
+            title: title.into(),
+            description: description.into(),
+            width,
+            height,
+        }
+    }
+
     /// Writes the drawing in its own scrolling frame, with a link to it as a file.
     pub fn write(self, h: &mut Html, draw: impl FnOnce(&mut Html)) {
         self.write_with(h, &[], draw);
@@ -33,7 +50,7 @@ impl Picture<'_> {
 
     /// Writes a link alone: the page shows the same in another form.
     pub(super) fn as_file(&self, h: &mut Html, draw: impl FnOnce(&mut Html)) {
-        h.figure(self.id, self.title, || {
+        h.figure(&self.id, &self.title, || {
             let mut drawing = Html::new();
             draw(&mut drawing);
             figure::file(self, &[], &drawing.into_string())
@@ -63,7 +80,7 @@ impl Picture<'_> {
         h.open(
             "svg",
             &[
-                ("id", self.id),
+                ("id", &self.id),
                 ("role", "img"),
                 ("aria-labelledby", &labelled),
                 ("viewBox", &view),
@@ -74,13 +91,13 @@ impl Picture<'_> {
                 ("style", &format!("max-width: {}px", at(self.width * 1.25))),
             ],
         );
-        h.el("title", &[("id", &title_id)], self.title).el(
+        h.el("title", &[("id", &title_id)], &self.title).el(
             "desc",
             &[("id", &description_id)],
-            self.description,
+            &self.description,
         );
         h.append(Html::of_markup(&drawing)).raw("</svg></div>");
-        h.figure(self.id, self.title, || {
+        h.figure(&self.id, &self.title, || {
             figure::file(&self, legend, &drawing)
         });
     }

@@ -507,7 +507,7 @@ fn contrast(a: &str, b: &str) -> f64 {
 
 #[test]
 fn every_step_of_the_heat_map_is_readable_in_both_modes() {
-    let css = super::Style::CSS;
+    let css = super::html::Style::CSS;
     for step in 0..10 {
         let rule = css
             .split(&format!(".h{step} {{"))

@@ -138,15 +138,15 @@ fn intervals_in_words(experiment: &ExperimentSection, intervals: &Intervals) -> 
 
 fn reliability(h: &mut Html, experiment: &ExperimentSection, calibration: &Calibration, id: &str) {
     h.part(&format!("{id}-calibration"), "Calibration");
-    let table = Table {
-        id: &format!("{id}-reliability-table"),
-        caption: &format!(
+    let table = Table::new(
+        format!("{id}-reliability-table"),
+        format!(
             "{}: predictions by their highest probability",
             experiment.title
         ),
-        class: "narrow",
-        sortable: false,
-    };
+        "narrow",
+    )
+    .unsorted();
     let columns = [
         words("Highest probability"),
         numbers("Predictions"),
@@ -218,14 +218,12 @@ fn diagram(
     let title = format!("{}: reliability diagram", experiment.title);
     let description = "Bars: the fraction of correct predictions among those whose highest probability lies in one of equal parts of 0 to 100 per cent. \
                        On the diagonal both are the same. The table below holds every value.";
-    let plot = format!("{id}-reliability");
-    let picture = Picture {
-        id: &plot,
-        title: &title,
+    let picture = Picture::new(
+        format!("{id}-reliability"),
+        title,
         description,
-        width: WIDTH,
-        height: TOP + SIZE + 44.0,
-    };
+        [WIDTH, TOP + SIZE + 44.0],
+    );
     let width = SIZE / calibration.bins.len().max(1) as f64;
     picture.write_with(h, keys, |h| {
         for tick in 0..=5 {
@@ -294,14 +292,12 @@ fn counts(h: &mut Html, experiment: &ExperimentSection, calibration: &Calibratio
     );
     let description = "Bars: how many predictions have their highest probability in one of equal parts of 0 to 100 per cent. \
                        The table below holds every value.";
-    let plot = format!("{id}-reliability-counts");
-    let picture = Picture {
-        id: &plot,
-        title: &title,
+    let picture = Picture::new(
+        format!("{id}-reliability-counts"),
+        title,
         description,
-        width: WIDTH,
-        height: TOP + SIZE + 44.0,
-    };
+        [WIDTH, TOP + SIZE + 44.0],
+    );
     let most = calibration
         .bins
         .iter()
@@ -377,16 +373,15 @@ pub(super) fn named(experiment: &ExperimentSection, one: &Breakdown) -> String {
 }
 
 fn breakdown(experiment: &ExperimentSection, one: &Breakdown, id: &str) -> Markup {
-    let table = Table {
-        id: &format!("{id}-by-{}", one.attribute),
-        caption: &format!(
+    let table = Table::new(
+        format!("{id}-by-{}", one.attribute),
+        format!(
             "{}: by {}, all folds and seeds",
             experiment.title,
             named(experiment, one)
         ),
-        class: "narrow",
-        sortable: true,
-    };
+        "narrow",
+    );
     let heading = match one.attribute.split_at_checked(1) {
         Some((first, rest)) => first.to_uppercase() + rest,
         None => String::new(),

@@ -44,9 +44,6 @@ struct Envelope<'a> {
 /// Each file appears whole or not at all, and the same report gives the same bytes. Beside a
 /// generated corpus, or where every experiment is a control on shuffled labels, no published figure
 /// is written anywhere.
-///
-/// # Errors
-/// `Io` where the folder cannot be written.
 pub fn write(report: &PipelineReport, dir: &Path) -> Result<Vec<PathBuf>> {
     let stripped;
     let report = if compare::generated(report) {

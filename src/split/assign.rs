@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::part::Role;
-use super::protocol::Protocol;
-use super::stratified::{stratified_folds, stratified_part};
-use super::{groups, validation};
 use crate::corpus::UNKNOWN_SPEAKER;
 use crate::error::{Error, Result};
+use crate::rng;
+
+use super::groups;
+use super::part::Role;
+use super::protocol::Protocol;
 
 /// What a protocol needs to know of an utterance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +100,7 @@ pub fn assign(
         {
             let whole_speakers = !speakers_may_be_shared
                 && keeps_speakers_apart(std::slice::from_ref(fold), &sorted);
-            validation::set_aside(fold, &sorted, share, whole_speakers, seed)?;
+            set_aside(fold, &sorted, share, whole_speakers, seed)?;
         }
     }
     let warnings = inspect(protocol, &folds, &sorted)?;
@@ -347,4 +348,144 @@ fn inspect(protocol: &Protocol, folds: &[Fold], items: &[Item]) -> Result<Vec<St
         ));
     }
     Ok(warnings)
+}
+
+/// Streams of a seed: 0 draws folds, 1 the order of speakers, the rest the validation part of each
+/// fold.
+const SPEAKERS: u64 = 1;
+const FIRST_FOLD: u64 = 2;
+
+/// Turns about `share` of the fold's training rows into validation rows: whole speakers or a
+/// stratified random part.
+pub(super) fn set_aside(
+    fold: &mut Fold,
+    items: &[Item],
+    share: f64,
+    whole_speakers: bool,
+    seed: u64,
+) -> Result<()> {
+    let training = || (0..items.len()).filter(|&i| fold.roles[i] == Some(Role::Train));
+    let part: Vec<usize> = if whole_speakers {
+        let chosen = speakers(fold, items, share, seed)?;
+        training()
+            .filter(|&i| chosen.contains(items[i].speaker))
+            .collect()
+    } else {
+        stratified_part(
+            items,
+            training(),
+            share,
+            seed,
+            FIRST_FOLD + u64::from(fold.index),
+        )
+        .ok_or_else(|| {
+            Error::data(format!(
+                "{} trains on one utterance per class: none can be set aside for validation",
+                fold.name
+            ))
+            .hint("train without validation or use a larger corpus")
+        })?
+    };
+    part.into_iter()
+        .for_each(|i| fold.roles[i] = Some(Role::Validation));
+    Ok(())
+}
+
+/// The speakers to validate on. Their order is drawn once, and each fold goes on in it where the
+/// fold before stopped, so that over the folds everyone has a turn.
+fn speakers<'a>(
+    fold: &Fold,
+    items: &[Item<'a>],
+    share: f64,
+    seed: u64,
+) -> Result<BTreeSet<&'a str>> {
+    let all: BTreeSet<&str> = items.iter().map(|item| item.speaker).collect();
+    let trained: BTreeSet<&str> = items
+        .iter()
+        .zip(&fold.roles)
+        .filter(|(_, role)| **role == Some(Role::Train))
+        .map(|(item, _)| item.speaker)
+        .collect();
+    if trained.len() < 2 {
+        return Err(Error::data(format!(
+            "{} trains on one speaker: none can be set aside for validation",
+            fold.name
+        ))
+        .hint("train without validation, or choose a protocol with more training speakers"));
+    }
+    let mut order: Vec<&str> = all.into_iter().collect();
+    rng::shuffle(&mut order, &mut rng::numbered(seed, SPEAKERS));
+    order.retain(|speaker| trained.contains(speaker));
+    let n = ((order.len() as f64 * share).round() as usize).clamp(1, order.len() - 1);
+    let start = fold.index as usize * n;
+    Ok((0..n).map(|i| order[(start + i) % order.len()]).collect())
+}
+
+/// Deals the utterances out like cards, class after class: every class is spread as evenly as it
+/// can be, and so is the whole.
+pub(super) fn stratified_folds(items: &[Item], folds: usize, seed: u64) -> Vec<Vec<usize>> {
+    let mut draw = rng::numbered(seed, 0);
+    let mut parts = vec![Vec::new(); folds];
+    let mut card = 0;
+    for mut members in by_class(items, 0..items.len()).into_values() {
+        rng::shuffle(&mut members, &mut draw);
+        for i in members {
+            parts[card % folds].push(i);
+            card += 1;
+        }
+    }
+    parts
+}
+
+/// A random part of about `share` of the indices `among`, by class in proportion (largest
+/// remainders first), that leaves at least one utterance of every class behind. `None` where that
+/// leaves nothing to take.
+pub(super) fn stratified_part(
+    items: &[Item],
+    among: impl Iterator<Item = usize>,
+    share: f64,
+    seed: u64,
+    purpose: u64,
+) -> Option<Vec<usize>> {
+    let mut draw = rng::numbered(seed, purpose);
+    let mut classes: Vec<Vec<usize>> = by_class(items, among).into_values().collect();
+    classes
+        .iter_mut()
+        .for_each(|members| rng::shuffle(members, &mut draw));
+
+    let all: usize = classes.iter().map(Vec::len).sum();
+    let most: usize = classes.iter().map(|members| members.len() - 1).sum();
+    if most == 0 {
+        return None;
+    }
+    let wanted = ((all as f64 * share).round() as usize).clamp(1, most);
+    let exact = |members: &[usize]| members.len() as f64 * share;
+    let mut quotas: Vec<usize> = classes
+        .iter()
+        .map(|members| (exact(members) as usize).min(members.len() - 1))
+        .collect();
+    let mut by_remainder: Vec<usize> = (0..classes.len()).collect();
+    by_remainder.sort_by(|&a, &b| {
+        exact(&classes[b])
+            .fract()
+            .total_cmp(&exact(&classes[a]).fract())
+    });
+    // The sum of the floors is at most the wanted number, but for a part that is all but
+    // everything.
+    while quotas.iter().sum::<usize>() < wanted {
+        let missing = wanted - quotas.iter().sum::<usize>();
+        let open: Vec<usize> = by_remainder
+            .iter()
+            .copied()
+            .filter(|&c| quotas[c] < classes[c].len() - 1)
+            .collect();
+        open.into_iter().take(missing).for_each(|c| quotas[c] += 1);
+    }
+    Some(
+        classes
+            .into_iter()
+            .zip(quotas)
+            .flat_map(|(members, quota)| members.into_iter().take(quota))
+            .collect(),
+    )
 }

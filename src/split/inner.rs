@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::assign::Item;
+use super::assign::stratified_folds;
 use super::groups;
 use super::part::{Part, Training, Validation};
-use super::stratified::stratified_folds;
 use crate::error::{Error, Result};
 
 /// Sets the draws apart from those of the folds around them.

@@ -10,8 +10,6 @@ mod requirement;
 mod sharing;
 mod shuffle;
 mod speakers;
-mod stratified;
-mod validation;
 
 #[cfg(test)]
 mod sharing_tests;

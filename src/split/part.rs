@@ -258,9 +258,6 @@ impl Role {
 
 impl Part<Training> {
     /// With the copies of its own utterances behind them.
-    ///
-    /// # Errors
-    /// `Internal` where a copy is not as wide as the rows.
     pub fn with_variants(mut self, variants: &Variants) -> Result<Self> {
         self.append(variants)?;
         Ok(self)
@@ -301,9 +298,6 @@ impl Part<Training> {
 impl Part<Testing> {
     /// The copies of its own utterances, kind by kind, to be predicted with them. An utterance
     /// without a copy of a kind is not in that part.
-    ///
-    /// # Errors
-    /// `Internal` where a copy is not as wide as the rows.
     pub fn copies(&self, variants: &Variants) -> Result<Vec<Part<Testing>>> {
         let of_kind = |(_, rows): &(String, BTreeMap<String, Vec<f32>>)| {
             let there: Vec<(usize, &Vec<f32>)> = self
@@ -351,9 +345,6 @@ impl Parts {
     /// As [`Parts::of`], and behind the training rows the copies of those very utterances. No other
     /// part gets any, and there is no way to name an utterance whose copies should be there: the
     /// roles decide.
-    ///
-    /// # Errors
-    /// `Internal` where a copy is not as wide as the rows of `data`.
     pub fn with_variants(
         data: &Dataset,
         roles: &[Option<Role>],

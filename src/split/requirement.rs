@@ -59,11 +59,6 @@ impl Requirement {
         }
     }
 
-    /// The demand of this name.
-    pub fn parse(word: &str) -> Option<Requirement> {
-        Requirement::ALL.into_iter().find(|one| one.name() == word)
-    }
-
     /// How the folds fall short of the demand; nothing where they meet it. Near-duplicates count as
     /// far as they were looked for.
     pub fn unmet(self, folds: &[Sharing]) -> Option<Unmet> {

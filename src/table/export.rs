@@ -224,9 +224,6 @@ pub fn write_parquet<W: Write + Send>(
 }
 
 /// Whether a table of these columns is one of features or of predictions.
-///
-/// # Errors
-/// None that a caller could cause.
 pub fn is_header(names: &[String]) -> Result<bool> {
     let of = |columns: Columns| -> Result<Vec<String>> {
         let schema = columns.batch()?.schema();

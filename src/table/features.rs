@@ -142,9 +142,6 @@ impl Writer {
     }
 
     /// Completes the table.
-    ///
-    /// # Errors
-    /// As [`Writer::push`].
     pub fn finish(mut self) -> Result<()> {
         if !self.ids.is_empty() || self.rows == 0 {
             self.write_batch()?;
@@ -166,9 +163,6 @@ pub fn read(path: &Path) -> Result<(FeatureTable, Meta)> {
 
 /// Reads a table that [`Writer`] wrote into `folder`, in its row order, with the meta of its first
 /// file.
-///
-/// # Errors
-/// As [`read`].
 pub fn read_parts(folder: &Path) -> Result<(FeatureTable, Meta)> {
     gather(file::part_paths(folder, TABLE.name, &TABLE))
 }

@@ -123,9 +123,6 @@ impl Writer {
     }
 
     /// Completes the table.
-    ///
-    /// # Errors
-    /// As [`Writer::push`].
     pub fn finish(mut self) -> Result<()> {
         if !self.ids.is_empty() || self.rows == 0 {
             self.write_batch()?;

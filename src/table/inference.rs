@@ -33,9 +33,6 @@ table! {
 }
 
 /// The table in memory, with the columns that [`Writer`] writes.
-///
-/// # Errors
-/// `Internal` where a row has not one probability per label.
 pub fn batch(labels: &[String], rows: &[InferenceRow]) -> Result<RecordBatch> {
     InferenceRow::columns(rows, labels).batch()
 }
@@ -70,10 +67,6 @@ impl<W: Write + Send> Writer<W> {
     }
 
     /// Appends a row.
-    ///
-    /// # Errors
-    /// `Io` where the file system refuses; `Internal` where the row has not one probability per
-    /// label.
     pub fn push(&mut self, row: InferenceRow) -> Result<()> {
         if row.probabilities.len() != self.labels.len() {
             let (file, found, wanted) = (&row.file, row.probabilities.len(), self.labels.len());
@@ -95,9 +88,6 @@ impl<W: Write + Send> Writer<W> {
     }
 
     /// Writes what is left and the footer; returns what was written into.
-    ///
-    /// # Errors
-    /// `Io` where the file system refuses.
     pub fn finish(mut self) -> Result<W> {
         if !self.rows.is_empty() {
             self.write_group()?;

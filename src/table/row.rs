@@ -286,9 +286,6 @@ macro_rules! table {
 macro_rules! read_and_write {
     ($row:ident) => {
         /// Writes the table in its row order.
-        ///
-        /// # Errors
-        /// `Io` where the file system refuses.
         pub fn write(
             path: &std::path::Path,
             rows: &[$row],

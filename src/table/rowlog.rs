@@ -112,9 +112,6 @@ impl RowLog {
     /// Opens the log at `path`, or begins it; rows have as many values as `width` says. `what` says
     /// how they are made: a log of rows that were made in another way is begun anew. Every record
     /// is read and checked.
-    ///
-    /// # Errors
-    /// `Io` where the file system refuses.
     pub fn open(path: &Path, width: Width, what: &str) -> Result<RowLog> {
         create_folder(path.parent().unwrap_or(Path::new(".")))?;
         RowLog::with_header(path, width, header(width, what))
@@ -222,9 +219,6 @@ impl RowLog {
     }
 
     /// Appends rows, in one piece; sounds that are there already are passed over.
-    ///
-    /// # Errors
-    /// `Io` where the file system refuses; `Internal` where a row has another width.
     pub fn append<'r>(
         &mut self,
         rows: impl IntoIterator<Item = (&'r Hash, &'r [f32])>,
@@ -310,9 +304,6 @@ impl RowLog {
     }
 
     /// Appends all rows of another log that are not here.
-    ///
-    /// # Errors
-    /// As [`RowLog::append`]; `Io` where the other log cannot be read.
     pub fn take_in(&mut self, other: &mut RowLog) -> Result<()> {
         const AT_ONCE: usize = 1_024;
         let failed = |e| Error::io("read", &other.path, e);

@@ -29,9 +29,6 @@ pub mod splits {
     }
 
     /// Writes the table in its row order.
-    ///
-    /// # Errors
-    /// `Io` where the file system refuses.
     pub fn write(path: &Path, rows: &[SplitRow], meta: &Meta) -> Result<()> {
         file::write(path, &TABLE, SplitRow::columns(rows, &[]), meta)
     }
@@ -58,9 +55,6 @@ pub mod splits {
     }
 
     /// Hands on the rows of the table one after the other, in file order.
-    ///
-    /// # Errors
-    /// As [`read`], and what `take` returns.
     pub fn each(path: &Path, mut take: impl FnMut(SplitRow) -> Result<()>) -> Result<()> {
         let table = file::read(path, &TABLE)?;
         SplitRow::rows(&table)?.try_for_each(&mut take)

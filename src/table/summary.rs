@@ -25,9 +25,6 @@ pub struct Counts {
 }
 
 /// Counts utterances and sums their durations.
-///
-/// # Errors
-/// `Internal` only.
 pub fn counts(utterances: &[Utterance]) -> Result<Counts> {
     let session: Vec<Option<&str>> = utterances
         .iter()
@@ -94,9 +91,6 @@ pub struct MetricSummary {
 
 /// Averages the probabilities over seeds: one row per experiment, protocol, fold and utterance,
 /// sorted by these, with seed 0 and the class of the highest mean, the first of equals.
-///
-/// # Errors
-/// `Internal` where a row has not one probability per label.
 pub fn ensemble(labels: &[String], predictions: &[PredictionRow]) -> Result<Vec<PredictionRow>> {
     if let Some(row) = predictions
         .iter()
@@ -181,9 +175,6 @@ pub fn ensemble(labels: &[String], predictions: &[PredictionRow]) -> Result<Vec<
 
 /// Mean and standard deviation of each metric over folds and seeds, sorted by experiment, protocol
 /// and metric. Rows that already sum up (without a fold or a seed) are passed over.
-///
-/// # Errors
-/// `Internal` only.
 pub fn spreads(metrics: &[MetricRow]) -> Result<Vec<MetricSummary>> {
     let frame = frame(
         metrics.len(),

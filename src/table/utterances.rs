@@ -172,9 +172,6 @@ impl Writer {
     }
 
     /// Completes the table.
-    ///
-    /// # Errors
-    /// As [`Writer::push`].
     pub fn finish(mut self) -> Result<()> {
         if !self.rows.is_empty() || !self.begun {
             self.write_batch()?;
@@ -193,17 +190,11 @@ pub fn read(path: &Path) -> Result<Vec<Utterance>> {
 
 /// The utterances of a table that [`Writer`] wrote into `folder`, in its row order, a thousand at a
 /// time.
-///
-/// # Errors
-/// As [`read`], from the iterator.
 pub fn stream(folder: &Path) -> impl Iterator<Item = Result<Vec<Utterance>>> + use<> {
     file::read_parts(folder, &TABLE).map(|batch| rows(&batch?))
 }
 
 /// All that [`stream`] gives.
-///
-/// # Errors
-/// As [`read`].
 pub fn read_parts(folder: &Path) -> Result<Vec<Utterance>> {
     gather(stream(folder))
 }

@@ -2,17 +2,15 @@
 //! training part, but for what is called transductive.
 
 mod inputs;
-mod order;
 mod pooling;
 mod scaler;
-mod sequence;
 mod speakers;
 
 pub use crate::encoder::Layer;
 pub use crate::features::MOST_FRAMES;
 pub use inputs::{BALANCED_SPEAKERS, Inputs, Order, ScalerKind};
-pub use order::{columns_in_order, rearrange};
+pub use inputs::{columns_in_order, rearrange};
+pub use inputs::{finish_row, fit_length};
 pub use pooling::{Pooling, pool, pooled_columns};
 pub use scaler::Scaler;
-pub use sequence::{finish_row, fit_length};
 pub use speakers::{standardise_pools, standardise_speaker, standardise_speakers};

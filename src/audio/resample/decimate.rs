@@ -13,7 +13,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::Stretch;
-use super::clock::Clock;
+use super::sinc::Clock;
 use super::sinc::{STEPS_PER_CROSSING, SincTable};
 
 /// Phases that are summed in one pass, so that the latency of one sum hides behind the others.

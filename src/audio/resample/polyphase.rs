@@ -7,7 +7,7 @@
 //! each lane of a vector, and four phases at a time.
 
 use super::Stretch;
-use super::clock::Clock;
+use super::sinc::Clock;
 use super::sinc::{STEPS_PER_CROSSING, SincTable};
 use crate::audio::simd::{dispatch, multiply_add_f64};
 

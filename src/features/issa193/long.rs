@@ -114,9 +114,6 @@ struct Survey {
 impl Issa193 {
     /// The row of a recording that lies in a file, with the bits that it has in memory. Takes some
     /// 300 bytes for a frame, and several times as long.
-    ///
-    /// # Errors
-    /// As [`crate::features::Extractor::extract_sets`].
     pub(super) fn means_of_long(
         &mut self,
         recording: &Long,

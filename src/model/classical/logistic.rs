@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::lbfgs::minimise;
+use super::logistic_loss::RowSpace;
 use super::logistic_loss::{Loss, MOST_COLUMNS, Rows};
-use super::row_space::RowSpace;
 use super::{
     Classical, ClassicalModel, FitContext, FitError, Settings, TrainingSet, ValidParams,
     fit_checked,

@@ -20,7 +20,6 @@ mod majority;
 mod naive_bayes;
 #[cfg(test)]
 mod reference_tests;
-mod row_space;
 mod smo;
 mod svm;
 mod tree;
@@ -378,9 +377,6 @@ impl<M: ClassicalModel + Send> Classifier for M {
 
 impl Classical {
     /// The most probable class of each row.
-    ///
-    /// # Errors
-    /// As [`Classifier::probabilities`].
     pub fn classes(&self, x: &Matrix) -> Result<Array1<usize>> {
         self.model().check(x)?;
         Ok(predict(self, x))

@@ -1,7 +1,7 @@
 //! Attentive statistics pooling: mean and standard deviation over the length, weighted by what a
 //! learned score attends to.
 
-use super::layout::SignalLayout;
+use super::plan::SignalLayout;
 use crate::linalg::dispatch::vectorised;
 use crate::model::params::ATTEND_EPSILON;
 

@@ -3,8 +3,8 @@
 use super::attend::{Attend, Attention};
 use super::conv::{Conv, Dense};
 use super::gate::{Mask, ReluDropout};
-use super::layout::SignalLayout;
 use super::norm::Norm;
+use super::plan::SignalLayout;
 use super::pool::{Pool, chosen_gate_gradient, pool};
 use super::sweep::{
     Tail, activate, finish, finish_pooled, gate_gradient, gradient_sums, normalise,

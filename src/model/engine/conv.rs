@@ -1,6 +1,6 @@
 //! Convolution as matrix products without a copy of the windows.
 
-use super::layout::SignalLayout;
+use super::plan::SignalLayout;
 use crate::linalg::dispatch::vectorised;
 use crate::linalg::product::{Matrix, multiply};
 

@@ -1,6 +1,6 @@
 //! Softmax and cross-entropy.
 
-use super::layout::SignalLayout;
+use super::plan::SignalLayout;
 
 /// A probability below this counts as zero in the gradient: it could not move any weight, but its
 /// products with small numbers would be denormal, which processors treat slowly.

@@ -1,7 +1,7 @@
 //! The engine itself: its buffers, a training step, inference.
 
 use super::block::{Block, Mode, Scratch, Step};
-use super::layout::SignalLayout;
+use super::plan::SignalLayout;
 use super::taps::FusedFirstConv;
 use super::{loss, plan};
 use crate::error::{Error, Result};

@@ -16,7 +16,6 @@ mod attend;
 mod block;
 mod conv;
 mod gate;
-mod layout;
 mod loss;
 mod machine;
 mod norm;

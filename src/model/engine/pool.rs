@@ -1,8 +1,8 @@
 //! Maximum pooling, together with the normalisation and the gate that may stand before it.
 
 use super::gate::ReluDropout;
-use super::layout::SignalLayout;
 use super::norm::Affine;
+use super::plan::SignalLayout;
 use crate::linalg::dispatch::vectorised;
 
 /// Non-overlapping windows over the length, and what the forward pass remembers of them.

@@ -2,8 +2,8 @@
 //! on in the first-level cache, written once.
 
 use super::gate::ReluDropout;
-use super::layout::SignalLayout;
 use super::norm::{Affine, Correction};
+use super::plan::SignalLayout;
 use super::pool::Pool;
 use crate::linalg::dispatch::vectorised;
 

@@ -6,8 +6,8 @@
 //! gradient times tap. The outputs are written once and read once.
 
 use super::conv::Conv;
-use super::layout::SignalLayout;
 use super::norm::Norm;
+use super::plan::SignalLayout;
 use crate::linalg::dispatch::vectorised;
 use crate::model::params::{Params, Running};
 

@@ -1,7 +1,7 @@
 //! The weighted sum of layers: one share for each, learned, the same for all samples.
 
 use super::attend::dot;
-use super::layout::SignalLayout;
+use super::plan::SignalLayout;
 use crate::linalg::dispatch::vectorised;
 
 /// Weighted sum of the rows of a signal `[length, channels]`, to `[channels]`; the shares are the

@@ -2,7 +2,6 @@
 //! as in training; and the features alone.
 
 mod features;
-mod given;
 mod loader;
 mod output;
 mod pool;

@@ -79,9 +79,6 @@ enum To<W: Write + Send> {
 impl<W: Write + Send> Output<W> {
     /// Begins to write into `out`; `path` is for messages. On a terminal, CSV has the control
     /// characters of names written out; lines and JSON have that everywhere.
-    ///
-    /// # Errors
-    /// Where it cannot be written.
     pub fn new(
         format: Format,
         out: W,
@@ -134,9 +131,6 @@ impl<W: Write + Send> Output<W> {
     }
 
     /// Appends a row.
-    ///
-    /// # Errors
-    /// Where it cannot be written.
     pub fn push(&mut self, file: &str, inference: &Inference) -> Result<()> {
         let emotion = inference.emotion(&self.labels);
         let failed = |e| Error::io("write", &self.path, e);
@@ -176,9 +170,6 @@ impl<W: Write + Send> Output<W> {
     }
 
     /// Hands on what was written so far, as far as the format can.
-    ///
-    /// # Errors
-    /// Where it cannot be written.
     pub fn flush(&mut self) -> Result<()> {
         let flushed = match &mut self.to {
             To::Lines(out) | To::Json(out) => out.flush(),
@@ -189,9 +180,6 @@ impl<W: Write + Send> Output<W> {
     }
 
     /// Completes the output.
-    ///
-    /// # Errors
-    /// Where it cannot be written.
     pub fn finish(mut self) -> Result<()> {
         self.flush()?;
         match self.to {

@@ -1,17 +1,18 @@
 //! Predicting many recordings: in parallel, in order, without holding more than some of them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use super::given;
-use super::loader::Predictor;
-use super::pool::{Inference, Outcome, Wanted, WorkerPool};
-use super::sources::{Clip, Item, Sources};
-use super::sources::{RejectReason, Rejected};
-use super::speakers::{by_speaker, require_speakers};
 use crate::audio::{Remark, Windows};
 use crate::cancel::Cancel;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
+use crate::import::{ImportSettings, Imported, Recording, Summary};
 use crate::orchestrator::Observer;
+
+use super::loader::Predictor;
+use super::pool::{Inference, Outcome, Wanted, WorkerPool};
+use super::sources::{Clip, Item, RejectReason, Rejected, Sources};
+use super::speakers::{by_speaker, require_speakers};
 
 /// Clips that are classified before any of them is written. The output does not depend on it.
 pub(super) const CHUNK: usize = 512;
@@ -47,15 +48,9 @@ pub struct Settings {
 /// Receives the results for the recordings, in their order.
 pub trait Sink {
     /// Takes the windows of a clip, of which there is at least one.
-    ///
-    /// # Errors
-    /// Ends the work.
     fn predicted(&mut self, clip: &Clip, inferences: &[Inference]) -> Result<()>;
 
     /// Takes a recording that could not be classified.
-    ///
-    /// # Errors
-    /// Ends the work.
     fn rejected(&mut self, rejected: &Rejected) -> Result<()>;
 
     /// Whether no more results are wanted.
@@ -150,7 +145,7 @@ pub fn predict(
                 Error::usage("the features of this model are of whole recordings, not of windows");
             return Err(error.hint("leave out --window"));
         }
-        let found = given::take(import, &mut sources.items, cancel)?;
+        let found = take_imported(import, &mut sources.items, cancel)?;
         observer.note(found.describe());
     }
     let items = &sources.items;
@@ -216,4 +211,72 @@ fn check_speakers(needs: bool, speakers: Speakers, items: &[Item]) -> Result<()>
         "give it many clips of one speaker, of all emotions, and say --one-speaker; or a manifest with a column speaker; or train with \
          scaler = \"standard\"",
     ))
+}
+
+/// Gives every clip its row; those without one are excluded.
+///
+/// # Errors
+/// As [`Imported::read`]; [`Kind::Data`] where the table lacks columns of the model.
+pub(super) fn take_imported(
+    import: &ImportSettings,
+    items: &mut [Item],
+    cancel: &Cancel,
+) -> Result<Summary> {
+    let names: Vec<String> = items.iter().flatten().map(|clip| clip.name()).collect();
+    let clips = items.iter().flatten().zip(&names);
+    let recordings: Vec<Recording> = clips
+        .map(|(clip, path)| Recording {
+            id: "",
+            path,
+            start_s: clip.start_s,
+            end_s: clip.end_s,
+            duration_s: None,
+        })
+        .collect();
+    let imported =
+        Imported::read(import, &recordings, cancel).map_err(|e| lacking(e, &import.path))?;
+    let places: Vec<Option<usize>> = (import.columns.iter())
+        .map(|name| {
+            imported
+                .table
+                .columns
+                .iter()
+                .position(|column| column == name)
+        })
+        .collect();
+    let mut at = 0;
+    for item in items {
+        let Ok(clip) = item else { continue };
+        match imported.row(at) {
+            Ok(row) => {
+                let values = places
+                    .iter()
+                    .map(|place| place.map_or(f32::NAN, |place| row[place]));
+                clip.features = Some(values.collect());
+            }
+            Err(why) => {
+                let error = Error::data(why);
+                *item = Err(Rejected::new(
+                    names[at].clone(),
+                    RejectReason::NoFeatures,
+                    error,
+                ));
+            }
+        }
+        at += 1;
+    }
+    Ok(imported.summary)
+}
+
+/// A table without the columns of the model is wrong data, and no setting.
+fn lacking(error: Error, path: &Path) -> Error {
+    if error.kind() != Kind::Config {
+        return error;
+    }
+    let hint = error.hint_text().unwrap_or_default().to_owned();
+    let message = format!(
+        "{} does not have the features that the model was trained on",
+        path.display()
+    );
+    Error::data(message).because(error).hint(hint)
 }

@@ -5,7 +5,6 @@
 //! seed) -> report
 
 mod request;
-mod shard;
 mod worker;
 
 pub use request::{JobRequest, Place, plan};

@@ -89,9 +89,6 @@ impl JobRequest {
     }
 
     /// The pipeline as it was when the plan was made.
-    ///
-    /// # Errors
-    /// As [`config::parse_variant`].
     pub fn pipeline(&self) -> Result<Pipeline> {
         config::parse_variant(
             &self.text,

@@ -1,18 +1,28 @@
-//! What a task of a plan does, a part of a run, and which tasks are done, as their outputs say.
+//! What a task of a plan does, a part of a run, and which tasks are done, as their outputs say;
+//! and the shards of features.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
-use super::request::{FEATURES, JobRequest, PREPARE, REPORT, TRAIN};
-use super::shard;
 use crate::cancel::Cancel;
 use crate::cluster::{Done, Run};
 use crate::config::Pipeline;
+use crate::corpus::Source;
 use crate::error::{Error, Kind, Result};
-use crate::orchestrator::{Decision, Observer, Store};
+use crate::orchestrator::{
+    Context, Decision, Finished, Identity, Observer, Status, Store, Task, execute_one,
+};
+use crate::pipeline::ingest::{Look, published};
 use crate::pipeline::left_out::runnable;
+use crate::pipeline::listing::chunks;
 use crate::pipeline::pipeline_run::Options;
+use crate::pipeline::probes::{Probe, Probes};
+use crate::pipeline::rows::{Logs, Rows};
 use crate::pipeline::stage::{Stage, TaskId};
-use crate::pipeline::{augment, flow};
+use crate::pipeline::workers::Workers;
+use crate::pipeline::{augment, flow, listing, probes, rows};
+
+use super::request::{FEATURES, JobRequest, PREPARE, REPORT, TRAIN};
 
 /// Does task `index` of `stage`; at once where its verified output is there. `options` are those of
 /// [`JobRequest::options`].
@@ -36,7 +46,7 @@ pub fn worker(
         )));
     };
     match of.name.as_str() {
-        FEATURES => shard::make(&pipeline, &request, options, plan, index, cancel, observer),
+        FEATURES => make(&pipeline, &request, options, plan, index, cancel, observer),
         PREPARE => {
             let shards = run.plan().stage(FEATURES).map_or(0, |stage| stage.count);
             prepare(&pipeline, &request, options, plan, shards, cancel, observer)
@@ -93,11 +103,11 @@ fn prepare(
     let store = options.store(&pipeline.name);
     {
         let _lock = flow::lock(options, &store, cancel, observer)?;
-        shard::take_in(pipeline, request, options, plan, shards, cancel)?;
+        take_in(pipeline, request, options, plan, shards, cancel)?;
     }
     whole(pipeline, options, Stage::Split, cancel, observer)?;
     // The store has it all now; what is left of them costs nothing but room.
-    let _ = std::fs::remove_dir_all(shard::folder(&store, plan));
+    let _ = std::fs::remove_dir_all(folder(&store, plan));
     Ok(())
 }
 
@@ -123,9 +133,6 @@ fn train(
 }
 
 /// Reads and verifies the outputs of a plan. `options` are those of [`JobRequest::options`].
-///
-/// # Errors
-/// As [`crate::pipeline::plan`].
 pub fn done(
     run: &Run,
     request: &JobRequest,
@@ -160,17 +167,13 @@ pub fn done(
     // Of a fold that the split did not give, nothing is missing.
     let trained =
         |id: &String| kept.contains(id.as_str()) || (prepared && !known.contains(id.as_str()));
-    let shards = Store::shared(shard::folder(
-        &options.store(&pipeline.name),
-        &run.plan().id,
-    ));
+    let shards = Store::shared(folder(&options.store(&pipeline.name), &run.plan().id));
     let mut done: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
     for stage in &run.plan().stages {
         let is_done = |index: u32| -> Result<bool> {
             Ok(match stage.name.as_str() {
                 FEATURES => {
-                    features
-                        || shard::find(pipeline, request, &shards, &run.plan().id, index)?.is_some()
+                    features || find(pipeline, request, &shards, &run.plan().id, index)?.is_some()
                 }
                 PREPARE => prepared,
                 TRAIN => request.of_task(index).iter().all(trained),
@@ -187,4 +190,172 @@ pub fn done(
         done.insert(stage.name.clone(), indices);
     }
     Ok(Done(done))
+}
+
+/// Where the shards of a plan lie until they are taken in.
+pub(super) fn folder(store: &Path, plan: &str) -> PathBuf {
+    store.join("shards").join(plan)
+}
+
+/// Makes one shard unless it is there.
+pub(super) fn make(
+    pipeline: &Pipeline,
+    request: &JobRequest,
+    options: &Options,
+    plan: &str,
+    index: u32,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<()> {
+    let root = options.store(&pipeline.name);
+    let store = Store::shared(folder(&root, plan));
+    let action = |context: &Context| {
+        let workers = Workers::new(options.limits.jobs, &pipeline.features)?
+            .within(options.limits.memory, cancel)
+            .in_folder(Some(root.clone()));
+        fill(pipeline, request, &root, index, &workers, context)
+    };
+    execute_one(
+        &store,
+        &task(pipeline, request, plan, index, action)?,
+        &options.limits,
+        cancel,
+        observer,
+    )
+    .map(drop)
+}
+
+/// The shard of an index, if it is there and whole.
+pub(super) fn find(
+    pipeline: &Pipeline,
+    request: &JobRequest,
+    store: &Store,
+    plan: &str,
+    index: u32,
+) -> Result<Option<Finished>> {
+    Ok(
+        match store.status(&task(pipeline, request, plan, index, |_| Ok(()))?)? {
+            Status::Fresh(finished) => Some(finished),
+            Status::Stale { .. } => None,
+        },
+    )
+}
+
+fn task<'a>(
+    pipeline: &Pipeline,
+    request: &JobRequest,
+    plan: &str,
+    index: u32,
+    action: impl Fn(&Context) -> Result<()> + Send + Sync + 'a,
+) -> Result<Task<'a>> {
+    let features = serde_json::to_value(&pipeline.features)
+        .map_err(|e| Error::internal("failed to write parameters as JSON").because(e))?;
+    let versions: Vec<u32> = pipeline
+        .features
+        .sets
+        .iter()
+        .map(|set| set.code_version())
+        .collect();
+    let sets = request.sets(pipeline)?;
+    let of_encoders = sets.iter().filter(|set| set.is_of_encoder());
+    let encoders: Vec<_> = of_encoders
+        .map(|set| pipeline.features.of(*set))
+        .collect::<Result<_>>()?;
+    let mut params = serde_json::json!({ "plan": plan, "index": index, "size": request.shard_size, "features": features, "versions": versions });
+    if !encoders.is_empty() {
+        params["encoders"] = serde_json::to_value(encoders)
+            .map_err(|e| Error::internal("failed to write parameters as JSON").because(e))?;
+    }
+    let identity = Identity {
+        stage: "shard".into(),
+        code_version: 1,
+        params,
+        inputs: BTreeMap::new(),
+    };
+    Ok(Task::new(format!("shard/{index}"), identity, action))
+}
+
+fn fill(
+    pipeline: &Pipeline,
+    request: &JobRequest,
+    store: &Path,
+    index: u32,
+    workers: &Workers,
+    context: &Context,
+) -> Result<()> {
+    let (_, sources) = listing::list(pipeline, None, context.cancel)?;
+    let first = u64::from(index) * u64::from(request.shard_size);
+    let total = sources
+        .len()
+        .saturating_sub(first)
+        .min(u64::from(request.shard_size));
+    let skip = usize::try_from(first).unwrap_or(usize::MAX);
+    let share = sources.iter().skip(skip).take(request.shard_size as usize);
+    let sets = request.sets(pipeline)?;
+    // What the store has seen and has rows for need not be opened again.
+    let mut earlier = Rows::fit(store, &sets, workers.settings()).then(|| Probes::peek(store));
+    // Features are of windows where there are any, and of these nothing is known yet.
+    let whole = pipeline.corpus.windows.is_none();
+    let logs = if whole {
+        workers.load_encoders(&sets)?;
+        Rows::at(context.folder).take_sets(&sets, workers.settings())?
+    } else {
+        Logs::default()
+    };
+    let mut look = Look::new(
+        pipeline.corpus.kind.root(),
+        published(&pipeline.corpus.kind),
+        workers,
+        logs,
+        total,
+        context,
+    );
+    let mut probes = Probes::begin(context.folder)?;
+    for chunk in chunks(share) {
+        let chunk: Vec<Source> = chunk?;
+        let known: Vec<Option<Probe>> = chunk
+            .iter()
+            .map(|source| earlier.as_mut().and_then(|probes| probes.known(source)))
+            .collect();
+        for (source, probe) in chunk.iter().zip(look.at(&chunk, known)?) {
+            // A recording that cannot be used is met again by the run that takes this in, which
+            // says so.
+            if let Some(Ok(probe)) = probe {
+                probes.keep(source, &probe)?;
+            }
+        }
+        context.cancel.check()?;
+    }
+    probes.finish()
+}
+
+/// Takes the shards that are there into the store; call it with the store's lock held.
+pub(super) fn take_in(
+    pipeline: &Pipeline,
+    request: &JobRequest,
+    options: &Options,
+    plan: &str,
+    count: u32,
+    cancel: &Cancel,
+) -> Result<()> {
+    let root = options.store(&pipeline.name);
+    let shards = Store::shared(folder(&root, plan));
+    let mut there: Vec<Finished> = Vec::new();
+    for index in 0..count {
+        cancel.check()?;
+        there.extend(find(pipeline, request, &shards, plan, index)?);
+    }
+    if there.is_empty() {
+        return Ok(());
+    }
+    for set in request.sets(pipeline)? {
+        let settings = pipeline.features.of(set)?;
+        let mut log = rows::open(&root, settings)?;
+        for shard in &there {
+            cancel.check()?;
+            log.take_in(&mut rows::open(&shard.folder, settings)?)?;
+        }
+    }
+    let files: Vec<PathBuf> = there.iter().map(|shard| shard.path(probes::NAME)).collect();
+    probes::take_in(&root, &files)
 }

@@ -61,9 +61,6 @@ impl Batches {
 
     /// The same rows as many times as it takes to have `most` columns of them at a time: a decoder
     /// holds a page of each column.
-    ///
-    /// # Errors
-    /// As [`Batches::open`].
     pub fn by_columns(path: &Path, table: &Table, most: usize) -> Result<Vec<Batches>> {
         patiently(Error::may_pass, || Batches::attempt(path, table, most))
     }
@@ -172,9 +169,6 @@ fn undecodable(path: &Path, error: &dyn std::fmt::Display) -> Error {
 }
 
 /// Reads a whole file.
-///
-/// # Errors
-/// As [`Batches::open`].
 pub(in crate::table) fn read(path: &Path, table: &Table) -> Result<Loaded> {
     let batches = Batches::open(path, table)?;
     let (schema, meta) = (batches.reader.schema(), batches.meta.clone());
