@@ -213,16 +213,9 @@ fn section(h: &mut Html, part: Part, results: &Results, rows: &[&Row]) {
         "ser beside its peers; ratios above 1 are in favour of ser"
     };
     let caption = format!("{}: {caption}", title(part));
-    let table = Table {
-        id: &id,
-        caption: &caption,
-        class: if alone { "narrow" } else { "results" },
-        sortable: true,
-    };
+    let table = Table::new(id, caption, if alone { "narrow" } else { "results" });
     table.write(h, &columns, |h| {
-        h.raw("<tbody>");
         rows.iter().for_each(|row| line(h, row, alone));
-        h.raw("</tbody>");
     });
     let (id, caption) = (
         format!("{}-chart", part.word()),
@@ -280,17 +273,11 @@ fn commands(h: &mut Html, part: Part, results: &Results) {
         "{}: every program in the order of a round, run in the folder of the repository",
         title(part)
     );
-    let table = Table {
-        id: &id,
-        caption: &caption,
-        class: "pairs",
-        sortable: false,
-    };
+    let table = Table::new(id, caption, "pairs").unsorted();
     table.write(
         h,
         &[words("Work"), words("Program"), words("Command line")],
         |h| {
-            h.raw("<tbody>");
             for scenario in results
                 .scenarios
                 .iter()
@@ -305,7 +292,6 @@ fn commands(h: &mut Html, part: Part, results: &Results) {
                         .raw("</td></tr>");
                 }
             }
-            h.raw("</tbody>");
         },
     );
     h.raw("</details>");
@@ -360,12 +346,7 @@ fn memory(h: &mut Html, results: &Results) {
     open(h, "memory", "Memory");
     h.raw("<p>Peak resident memory as the system accounts for it, summed where several processes run side by side. ");
     h.raw("A process is never charged less than the few megabytes of the program that started it.</p>");
-    let table = Table {
-        id: "memory-table",
-        caption: "Peak resident memory",
-        class: "narrow",
-        sortable: true,
-    };
+    let table = Table::new("memory-table", "Peak resident memory", "narrow");
     table.write(
         h,
         &[
@@ -376,7 +357,6 @@ fn memory(h: &mut Html, results: &Results) {
             numbers("Largest MiB"),
         ],
         |h| {
-            h.raw("<tbody>");
             for scenario in &results.scenarios {
                 for contestant in &scenario.contestants {
                     let of = || {
@@ -397,7 +377,6 @@ fn memory(h: &mut Html, results: &Results) {
                     h.raw("</tr>");
                 }
             }
-            h.raw("</tbody>");
         },
     );
     h.raw("</section>");
@@ -405,14 +384,13 @@ fn memory(h: &mut Html, results: &Results) {
 
 fn machine(h: &mut Html, results: &Results) {
     open(h, "machine", "Machine and versions");
-    let table = Table {
-        id: "machine-table",
-        caption: "What the figures were measured on",
-        class: "narrow",
-        sortable: false,
-    };
+    let table = Table::new(
+        "machine-table",
+        "What the figures were measured on",
+        "narrow",
+    )
+    .unsorted();
     table.write(h, &[words("Part"), words("Value")], |h| {
-        h.raw("<tbody>");
         let versions = results.versions().into_iter();
         for (name, value) in results.machine.iter().cloned().chain(versions) {
             h.raw("<tr>");
@@ -420,7 +398,6 @@ fn machine(h: &mut Html, results: &Results) {
             cell(h, &value);
             h.raw("</tr>");
         }
-        h.raw("</tbody>");
     });
     h.raw("</section>");
 }
