@@ -201,7 +201,7 @@ fn a_guessed_speaker_is_unknown_until_it_is_confirmed_and_confirming_trains_noth
     pipeline(&project, protocol, "guessed = [\"sex\"]");
     let again = project.ser(&["run", "small", "-v"]).ok();
     assert!(
-        again.stdout.contains("\napart  speaker-independent "),
+        again.stdout.contains("\napart       speaker-independent "),
         "{}",
         again.stdout
     );

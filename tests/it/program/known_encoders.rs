@@ -324,8 +324,10 @@ fn an_encoder_that_was_trained_on_the_corpus_is_a_leak() {
         ran.contains("  encoded: a leak: encoder trained on this corpus (a guess)"),
         "{ran}"
     );
-    let base = ran.lines().find(|line| line.starts_with("base: ")).unwrap();
-    assert!(!base.contains("encoder"), "{base}");
+    assert!(
+        ran.contains("\nbase  ") && !ran.contains("  base: "),
+        "{ran}"
+    );
     let row = (
         "encoded".to_owned(),
         "encoder-heard-sound".to_owned(),

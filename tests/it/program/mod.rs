@@ -9,6 +9,7 @@ mod cache;
 mod changes;
 mod controls;
 mod damage;
+mod demos;
 mod docs;
 mod encoders;
 mod ensembles;
