@@ -38,6 +38,9 @@ pub fn foreign(settings: &SyntheticSettings, folder: &Path, cancel: &Cancel) -> 
 /// A path, and the numbers of its speaker, sentence and class.
 pub(super) type Recording = (String, [usize; 3]);
 
+/// A path, and what stands in the file.
+pub(super) type Text = (String, String);
+
 /// Whether [`in_layout`] knows the layout: names tell the emotions, or it is written out here.
 pub fn has_layout(corpus: &Description) -> bool {
     official::files(corpus.kind).is_some() || corpus.layout().is_some()
@@ -68,7 +71,7 @@ pub fn in_layout(corpus: &Description, folder: &Path, cancel: &Cancel) -> Result
         path.parent().map_or(Ok(()), create_folder)?;
         write_atomically(&path, &wave(&samples, RATE, 1)?)
     };
-    let write_text = |(name, text): &(String, String)| {
+    let write_text = |(name, text): &Text| {
         let path = folder.join(name);
         path.parent().map_or(Ok(()), create_folder)?;
         write_atomically(&path, text.as_bytes())

@@ -1,11 +1,11 @@
 //! The layouts of the corpora that have readers of their own.
 
-use super::foreign::Recording;
+use super::foreign::{Recording, Text};
 use crate::corpus::emodb;
 
 /// Recordings, and text files beside them, that a reader of the corpus takes for a small one;
 /// nothing for other corpora.
-pub(super) fn files(kind: &str) -> Option<(Vec<Recording>, Vec<(String, String)>)> {
+pub(super) fn files(kind: &str) -> Option<(Vec<Recording>, Vec<Text>)> {
     match kind {
         "ravdess" => Some((ravdess(), vec![])),
         "emodb" => Some((emodb(), vec![])),
@@ -60,7 +60,7 @@ fn emodb() -> Vec<Recording> {
 }
 
 /// A dialog of each session and speaker, four turns of each emotion, and the label files.
-fn iemocap() -> (Vec<Recording>, Vec<(String, String)>) {
+fn iemocap() -> (Vec<Recording>, Vec<Text>) {
     const EMOTIONS: [&str; 4] = ["neu", "hap", "sad", "ang"];
     let (mut all, mut labels) = (Vec::new(), Vec::new());
     for session in 1..=5 {

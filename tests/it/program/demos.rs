@@ -57,11 +57,12 @@ fn a_corpus_that_is_known_by_name_can_be_tried_on_generated_recordings() {
         );
         assert!(!project.path(&format!("reports/{kind}")).exists());
     }
-    project
-        .ser(&["corpus", "generate", "--layout", "ravdess", "r"])
-        .ok();
-    let found = project.ser(&["corpus", "init", "r"]).ok().stdout;
-    assert!(found.contains("384 recordings"), "{found}");
+    let layout = ["corpus", "generate", "--layout", "ravdess", "r"];
+    let written = project.ser(&layout).ok().stdout;
+    assert!(
+        written.contains("384 generated recordings in the layout of RAVDESS"),
+        "{written}"
+    );
     // Without the corpus, the error says so.
     project.ser(&["run", "ravdess"]).fails(
         5,
