@@ -6,7 +6,7 @@ CARGO ?= cargo
 # Wherever cargo builds to; it compiles what is stale first.
 SER = $(CARGO) run --release --bin ser $(if $(FEATURES),--features $(FEATURES)) --
 
-# What features, train, evaluate, report, all and plan understand; demo takes JOBS alone, corpora DATASET and CORPORA_DIR.
+# What features, train, evaluate, report, all and plan understand; demo takes JOBS, DATASET and EXPERIMENT, corpora DATASET and CORPORA_DIR.
 DATASET ?=
 EPOCHS ?=
 BATCH ?=
@@ -45,7 +45,7 @@ RESULTS_PIPELINES ?= ravdess emodb-four emodb-2s cross-corpus ravdess-steps
 # A GPU is a part of the build, too.
 FEATURES = $(filter cuda wgpu,$(DEVICE))
 
-.PHONY: help build demo features train evaluate report all plan results corpora test test-python test-browser lint bench bench-peers bench-kernels bench-pitch bench-predict bench-scale doc book clean
+.PHONY: help build demo features train evaluate report all plan results corpora test test-python test-browser lint picture bench bench-peers bench-kernels bench-pitch bench-predict bench-scale doc book clean
 
 help: ## This text
 	@echo "ser: speech-emotion-recognition results from recorded speech"
@@ -71,8 +71,22 @@ build: ## Compile the program (release)
 	@$(CARGO) build --release --bin ser $(if $(FEATURES),--features $(FEATURES))
 
 # Always the same experiments with the same settings, so that it needs nothing but a core or more; `make all DATASET=demo` takes the rest.
-demo: ## Generate a small corpus, run everything on it, write reports/demo/index.html (takes JOBS)
+# With DATASET the pipeline of that corpus, or a proposed one, on generated recordings in the corpus's layout, with results of its own.
+DEMO = $(filter-out demo,$(DATASET))
+GENERATED = data/corpora/generated
+demo: ## Generate a small corpus, run everything on it, write reports/demo/index.html (takes JOBS, DATASET: in the layout of that corpus)
+ifeq ($(DEMO),)
 	@$(SER) run demo $(if $(JOBS),--jobs $(JOBS))
+else
+	@test -e '$(GENERATED)/$(DEMO)' || $(SER) corpus generate --layout '$(DEMO)' '$(GENERATED)/$(DEMO)'
+ifneq ($(wildcard pipelines/$(DEMO).toml),)
+	@$(SER) run '$(DEMO)' --set 'corpus.root=$(GENERATED)/$(DEMO)' --as generated \
+	  $(foreach name,$(or $(EXPERIMENT),svm svm-speaker-independent majority),--experiment $(name)) $(if $(JOBS),--jobs $(JOBS))
+else
+	@test -e '$(GENERATED)/pipelines/$(DEMO)-generated.toml' || $(SER) corpus init '$(GENERATED)/$(DEMO)' --name '$(DEMO)-generated' --pipelines-dir '$(GENERATED)/pipelines'
+	@$(SER) run '$(DEMO)-generated' --pipelines-dir '$(GENERATED)/pipelines' $(foreach name,$(EXPERIMENT),--experiment $(name)) $(if $(JOBS),--jobs $(JOBS))
+endif
+endif
 
 features: ## Corpus -> data/tables/<pipeline>/features.parquet
 	@$(SER) features $(PIPELINES) $(OPTIONS)
@@ -106,7 +120,7 @@ test: ## All tests (those on recorded speech need SER_CORPORA and SER_GOLDEN)
 test-python: ## Tests of the Python package, and what ser writes opened in pandas, polars, DuckDB and PyTorch (installs examples/requirements.txt; several GB)
 	@test -x target/python/bin/pip || $(PYTHON) -m venv target/python
 	@target/python/bin/pip install --quiet --disable-pip-version-check -r examples/requirements.txt
-	@SER_PYTHON=$(CURDIR)/target/python/bin/python $(CARGO) test --release --test it python:: -- --nocapture
+	@SER_PYTHON='$(CURDIR)/target/python/bin/python' $(CARGO) test --release --test it python:: -- --nocapture
 
 test-browser: demo ## Look at the demo's pages in Chromium, with axe-core (needs node, npm, chromium) -> target/screenshots/
 	@tests/browser/run.sh target/screenshots reports
@@ -114,6 +128,10 @@ test-browser: demo ## Look at the demo's pages in Chromium, with axe-core (needs
 lint: ## rustfmt and clippy, as CI runs them
 	@$(CARGO) fmt --check
 	@$(CARGO) clippy --release --all-targets -- -D warnings
+
+picture: demo ## The first screen of the demo's report -> docs/figures/report-{light,dark}.png, for the README (needs node, npm, chromium)
+	@test -d tests/browser/node_modules || (cd tests/browser && npm ci --no-audit --no-fund --loglevel=error)
+	@CHROMIUM="$${CHROMIUM:-$$(command -v google-chrome || command -v chromium)}" node tests/browser/picture.mjs reports/demo/index.html docs/figures
 
 bench: ## ser beside its peers -> reports/bench/index.html (takes ROUNDS EVERY ONLY QUICK CORPORA_DIR; first make bench-peers)
 ifeq ($(ONLY),classical)
@@ -144,7 +162,7 @@ doc: ## The library's documentation: doc/ser/index.html where cargo builds
 
 book: ## The documentation as a site: target/book/html/index.html (needs mdbook)
 	@rm -rf target/book && mkdir -p target/book/src
-	@git ls-files -z '*.md' CITATION.cff Dockerfile LICENSE-* examples .github/workflows ':!docs/SUMMARY.md' ':!.github/ISSUE_TEMPLATE' | xargs -0 tar -cf - | tar -xf - -C target/book/src
+	@git ls-files -z '*.md' CITATION.cff Dockerfile LICENSE-* docs/figures examples .github/workflows ':!docs/SUMMARY.md' ':!.github/ISSUE_TEMPLATE' | xargs -0 tar -cf - | tar -xf - -C target/book/src
 	@cp docs/SUMMARY.md target/book/src/
 	@mdbook build
 

@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::{CorpusKind, Pipeline};
+use crate::corpus::known::known;
+use crate::corpus::synthetic::has_layout;
 use crate::error::{Error, Kind};
 
 /// Where corpora lie unless `--corpora-dir` says otherwise.
@@ -69,6 +71,13 @@ impl Absent {
                 "put it there, or correct corpus.root in the pipeline file; no command fetches it"
                     .to_owned()
             }
+        };
+        let get = match known(self.kind).is_some_and(has_layout) {
+            true => format!(
+                "{get}; a copy of this repository tries it on generated recordings: make demo DATASET={}",
+                self.kind
+            ),
+            false => get,
         };
         let mut elsewhere = Vec::new();
         if self
@@ -148,7 +157,7 @@ mod tests {
     fn each_corpus_has_its_own_command() {
         assert!(
             advice("data/corpora/ravdess", "ravdess", None)
-                .starts_with("ser corpora ravdess fetches it; where it lies elsewhere, --corp")
+                .starts_with("ser corpora ravdess fetches it; a copy of this repository tries it on generated recordings: make demo DATASET=ravdess; where it lies elsewhere, --corp")
         );
         assert!(
             advice("/c d/emodb", "emodb", Some("/c d"))

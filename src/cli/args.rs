@@ -36,7 +36,7 @@ pub struct Args {
 /// Options of every command.
 #[derive(Debug, clap::Args)]
 pub struct Global {
-    /// Say more: which outputs are reused, and why tasks run
+    /// Say more: every task, which outputs are reused, and why tasks run
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
     /// Say only warnings and errors

@@ -10,9 +10,9 @@ use super::{print as print_raw, schema};
 use crate::audio::{self, Remark};
 use crate::cancel::Cancel;
 use crate::config::{SCHEMA_LINE, suggestion};
-use crate::corpus::known::{by_description, known};
+use crate::corpus::known::{all, known};
 use crate::corpus::propose::{self, Choices, Place, Proposal};
-use crate::corpus::synthetic::{SyntheticSettings, foreign, in_layout};
+use crate::corpus::synthetic::{SyntheticSettings, foreign, has_layout, in_layout};
 use crate::corpus::{self, Condition, Reason, Recorded, SetAside};
 use crate::error::{Error, Result};
 use crate::escape::shown;
@@ -445,8 +445,9 @@ pub fn generate(generate: &Generate, args: &Args, cancel: &Cancel) -> Result<()>
 }
 
 fn in_layout_of(kind: &str, folder: &Path, args: &Args, cancel: &Cancel) -> Result<()> {
-    let kinds: Vec<&str> = by_description()
-        .filter(|corpus| corpus.layout().is_some())
+    let kinds: Vec<&str> = all()
+        .iter()
+        .filter(|corpus| has_layout(corpus))
         .map(|corpus| corpus.kind)
         .collect();
     let corpus = known(kind).filter(|corpus| kinds.contains(&corpus.kind));

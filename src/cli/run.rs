@@ -119,25 +119,18 @@ fn work(
         if outcome.report.is_some() {
             record::page(pipeline, &options, &outcome.steps, observer);
         }
-        // Experiments of several pipelines often have the same names.
-        let whose = if run.pipelines.len() > 1 {
-            format!("{}/", pipeline.full_name())
+        if args.global.json {
+            outcome
+                .results
+                .iter()
+                .try_for_each(|line| print(&json_line("result", &pipeline.full_name(), line)))?;
         } else {
-            String::new()
-        };
-        // Whoever reads a log gets a line for each, whoever looks at a terminal a table.
-        let as_table = !args.global.json && (is_terminal || args.global.verbose);
-        if as_table {
+            if run.pipelines.len() > 1 && !outcome.results.is_empty() {
+                print(&format!("== {}", pipeline.full_name()))?;
+            }
             summary::results(&outcome.results)
                 .iter()
                 .try_for_each(|line| print(line))?;
-        }
-        for line in outcome.results.iter().filter(|_| !as_table) {
-            print(&if args.global.json {
-                json_line("result", &pipeline.full_name(), line)
-            } else {
-                format!("{whose}{line}")
-            })?;
         }
         let is_stress = !args.global.json && !extra.stress.is_empty();
         for line in outcome.results.iter().filter(|_| is_stress) {
@@ -153,7 +146,7 @@ fn work(
             } else {
                 format!("report: {path}")
             })?;
-            if as_table && !run.open {
+            if is_terminal && !args.global.json && !run.open {
                 print(&format!("next: {}", next(&pipeline.full_name(), run)))?;
             }
         }

@@ -308,7 +308,7 @@ impl CorpusKind {
     }
 
     /// The classes of a corpus that is known; empty for any other.
-    fn classes(&self) -> Vec<&'static str> {
+    pub(super) fn classes(&self) -> Vec<&'static str> {
         match self {
             CorpusKind::Ravdess { .. } => RAVDESS.to_vec(),
             CorpusKind::Emodb { .. } => EMODB.to_vec(),

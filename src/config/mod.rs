@@ -21,6 +21,7 @@ mod model;
 mod overrides;
 mod pipeline;
 mod protocol;
+mod published;
 #[cfg(test)]
 mod refusal_tests;
 mod schema;

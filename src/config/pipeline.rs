@@ -11,24 +11,22 @@ use toml::Spanned;
 use toml::de::{DeTable, Deserializer};
 
 use super::check::{self, Refusal};
-use super::corpus::{self, CorpusKind, CorpusSettings};
+use super::corpus::{self, CorpusSettings};
 use super::encoder::{self, EncoderSettings};
 use super::ensemble;
 use super::experiment::{self, Experiment};
 use super::features::{self, FeatureKeys, FeatureSettings};
 use super::matrix;
 use super::model::{self, ModelSettings};
+use super::published;
 use super::schema::{self, flatten, value, word};
 use super::section::Section;
 use super::slurm::{SlurmKeys, SlurmSettings};
 use super::source::{SourceMap, suggestion};
 use super::train;
-use crate::corpus::known::{Figure, Speakers};
+use crate::corpus::Published;
 use crate::error::{Error, Result};
-use crate::evaluation::{Mark, Published};
 use crate::features::FeatureSet;
-use crate::split::Protocol;
-use crate::text::plural;
 use crate::transform::{Inputs, ScalerKind};
 
 /// The schema of a pipeline file.
@@ -70,6 +68,7 @@ pub struct Pipeline {
     pub experiments: Vec<Experiment>,
     /// `[[published]]`: figures to stand beside the results; not with a generated corpus.
     #[serde(default)]
+    #[schemars(extend("x-default" = "those known of the corpus"))]
     pub published: Vec<Published>,
     /// Resources of tasks on a cluster: [docs/slurm.md](../docs/slurm.md).
     // Changes no result.
@@ -168,75 +167,8 @@ pub(super) fn read(
     {
         pipeline.features.augment = None;
     }
-    check_published(&pipeline.published, corpus, &file)?;
-    let known = known_figures(&pipeline);
-    pipeline.published.extend(known);
+    published::finish(&mut pipeline, &file)?;
     Ok(pipeline)
-}
-
-/// EmoBox's figures of a corpus that is known by name, where an experiment has its folds, the
-/// classes are the published ones, and the file has no figures of EmoBox itself.
-fn known_figures(pipeline: &Pipeline) -> Vec<Published> {
-    const SOURCE: &str = "EmoBox";
-    let corpus = &pipeline.corpus;
-    let has_folds =
-        |experiment: &Experiment| matches!(experiment.protocol, Protocol::Published { .. });
-    let is_whole = corpus.labels.is_empty() && corpus.label_map.is_empty();
-    let is_told = pipeline
-        .published
-        .iter()
-        .any(|row| row.source.starts_with(SOURCE));
-    let emobox = corpus
-        .kind
-        .described()
-        .and_then(|known| known.emobox.as_ref());
-    let Some(emobox) = emobox.filter(|_| {
-        is_whole
-            && corpus.subset.is_none()
-            && !is_told
-            && pipeline.experiments.iter().any(has_folds)
-    }) else {
-        return vec![];
-    };
-    let (folds, speaker_independent) = match emobox.speakers {
-        Speakers::Apart => ("speakers apart", Some(true)),
-        Speakers::Shared => ("speakers shared", Some(false)),
-        Speakers::Unknown => ("speakers not known", None),
-    };
-    let figure = |figure: &Figure| {
-        let Figure(system, uar, accuracy, _) = figure;
-        Published {
-            source: format!("{SOURCE}, Ma et al. 2024, arXiv 2406.07162"),
-            system: format!("{system}, frozen"),
-            protocol: format!("EmoBox, {}, {folds}", plural(emobox.folds as usize, "fold")),
-            speaker_independent,
-            accuracy: Some(accuracy / 100.0),
-            uar: Some(uar / 100.0),
-            mark: Mark::P,
-            note: Some(
-                "last layer, linear classifier; which epoch is reported is not stated".to_owned(),
-            ),
-            folds: Some("emobox".to_owned()),
-        }
-    };
-    emobox.figures.iter().map(figure).collect()
-}
-
-/// Refuses published figures of a generated corpus, and rows without a figure.
-fn check_published(rows: &[Published], corpus: &CorpusKind, file: &Section<'_>) -> Result<()> {
-    for (row, written) in rows.iter().zip(file.sections("published")) {
-        if matches!(corpus, CorpusKind::Synthetic { .. }) {
-            let message = "no published figure can stand beside results on a generated corpus";
-            return Err(written
-                .table_error(message)
-                .hint("remove the [[published]] tables"));
-        }
-        if row.accuracy.is_none() && row.uar.is_none() {
-            let message = "a published row needs a figure: `accuracy` (WA), `uar` or both";
-            return Err(written.table_error(message));
-        }
-    }
-    Ok(())
 }
 
 impl Pipeline {

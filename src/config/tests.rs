@@ -240,7 +240,37 @@ fn what_is_not_written_has_its_documented_default() {
         .collect();
     assert_eq!(lines, expected);
     assert_eq!(pipeline.title, "small");
-    assert!(pipeline.published.is_empty());
+}
+
+#[test]
+fn figures_that_are_known_of_a_corpus_come_with_it_unless_the_file_says_which() {
+    let with = |corpus: &str, rows: &str| {
+        let text = MINIMAL.replace("kind = \"ravdess\"", corpus);
+        read(&format!("{rows}\n{text}"), &[]).unwrap().published
+    };
+    let ravdess = "kind = \"ravdess\"";
+    let known = with(ravdess, "");
+    assert_eq!(
+        (known.len(), known[0].accuracy, known[0].folds.as_deref()),
+        (5, Some(0.7161), None),
+        "no figures on folds that no experiment has"
+    );
+    assert!(with(ravdess, "published = []").is_empty());
+    let own = "published = [{ source = \"S\", system = \"s\", protocol = \"p\", uar = 0.5, mark = \"P\" }]";
+    assert_eq!(with(ravdess, own).len(), 1);
+    // They are of the whole corpus.
+    for part in [
+        "labels = [\"angry\", \"sad\"]",
+        "subset = { size = 520 }",
+        "windows = { length_s = 1 }",
+    ] {
+        assert!(with(&format!("{ravdess}\n{part}"), "").is_empty(), "{part}");
+    }
+    let iemocap =
+        "kind = \"iemocap\"\nlabels = [\"sadness\", \"anger\", \"neutral\", \"happiness\"]";
+    assert_eq!(with(iemocap, "").len(), 6, "all classes in another order");
+    assert!(with("kind = \"iemocap\"\ndialogs = \"improvised\"", "").is_empty());
+    assert!(with("kind = \"emodb\"\nall_clips = true", "").is_empty());
 }
 
 #[test]

@@ -26,6 +26,11 @@ static ORIGINALS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
     names.map(stem).collect()
 });
 
+/// The names of the files of the first release, without their endings.
+pub(super) fn first_release() -> impl Iterator<Item = &'static str> {
+    ORIGINALS.iter().copied()
+}
+
 const FEMALE: [&str; 5] = ["08", "09", "13", "14", "16"];
 const MALE: [&str; 5] = ["03", "10", "11", "12", "15"];
 

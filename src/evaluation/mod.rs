@@ -1,5 +1,6 @@
 //! From predictions to figures.
 
+mod baselines;
 mod bootstrap;
 mod importance;
 mod overview;
@@ -7,13 +8,13 @@ mod pairs;
 mod pools;
 mod predictions;
 mod projection;
-mod published;
 mod robustness;
 mod scores;
 mod significance;
 mod uncertainty;
 pub mod vote;
 
+pub use baselines::{Baselines, chance_and_majority};
 pub use bootstrap::{Interval, Intervals, PairedIntervals, Resampled};
 pub use importance::{
     Columns, Explanation, Importance, Lost, MOST_FEATURES, REPEATS, explanation, lost,
@@ -22,7 +23,6 @@ pub use overview::{DETAILED, FeatureByClass, FeatureSummary, MOST_ROWS, Overview
 pub use pairs::{Answered, Pair, holm, pairs};
 pub use pools::{Half, InductiveTwin, RestrictedPool, halves};
 pub use projection::Projection;
-pub use published::{Baselines, Mark, Published, chance_and_majority};
 pub use robustness::{Robustness, correct};
 pub use scores::{ClassScores, Confusion, Scores, Spread};
 pub use significance::{McNemar, Paired, compare};

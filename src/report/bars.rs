@@ -1,7 +1,8 @@
 //! The chart of the verdict: accuracy and UAR of every experiment with their intervals, published
 //! figures as marked lines.
 
-use crate::evaluation::{Interval, Published};
+use crate::corpus::Published;
+use crate::evaluation::Interval;
 
 use super::compare;
 use super::data::{ExperimentSection, PipelineReport};

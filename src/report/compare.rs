@@ -1,7 +1,7 @@
 //! Which published figures stand beside which experiment, and how far away.
 
 use crate::corpus::Attribute;
-use crate::evaluation::{Mark, Published};
+use crate::corpus::{Mark, Published};
 use crate::split::{Independence, TestSpeakers};
 
 use super::data::{CorpusSection, ExperimentSection, PipelineReport};

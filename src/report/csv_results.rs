@@ -6,8 +6,9 @@ use super::csv::Table;
 use super::csv_table::CsvTable;
 use super::data::{ExperimentSection, PipelineReport};
 use super::uncertainty::doubt;
+use crate::corpus::Published;
 use crate::encoder::Heard;
-use crate::evaluation::{Intervals, Published, Scores};
+use crate::evaluation::{Intervals, Scores};
 use crate::split::TestSpeakers;
 use crate::transform::BALANCED_SPEAKERS;
 

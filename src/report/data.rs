@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::leak;
 use crate::audio::Windows;
+use crate::corpus::Published;
 use crate::corpus::{Attribute, Condition, Expected, NOT_CONFIRMED, SetAside};
 use crate::encoder::Heard;
 use crate::evaluation::{
-    Explanation, Overview, Pair, Published, RestrictedPool, Robustness, Scores, Spread, Uncertainty,
+    Explanation, Overview, Pair, RestrictedPool, Robustness, Scores, Spread, Uncertainty,
 };
 use crate::import::Summary;
 use crate::model::EpochRecord;

@@ -3,8 +3,9 @@
 use maud::{PreEscaped, html};
 
 use crate::corpus::Attribute;
+use crate::corpus::Published;
 use crate::encoder::Heard;
-use crate::evaluation::{Published, Scores};
+use crate::evaluation::Scores;
 use crate::split::{Independence, TestSpeakers};
 use crate::table::predictions::PredictionRow;
 

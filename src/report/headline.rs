@@ -1,9 +1,10 @@
 //! The first table of RESULTS.md and its picture: for each corpus, protocol and setting the
 //! published figures beside the best systems here, without and with a pretrained encoder.
 
+use crate::corpus::Published;
 use crate::encoder::Heard;
 use crate::escape::markdown as text;
-use crate::evaluation::{Interval, Published, Spread};
+use crate::evaluation::{Interval, Spread};
 use crate::split::TestSpeakers;
 
 use super::compare::{self, Standing};

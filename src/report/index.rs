@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::corpus::Published;
 use crate::error::{Error, Result};
-use crate::evaluation::Published;
 use crate::files::{self, Inventory, create_folder};
 
 use super::compare;

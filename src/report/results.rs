@@ -4,10 +4,11 @@
 use std::path::Path;
 
 use crate::corpus::Attribute;
+use crate::corpus::Published;
 use crate::encoder::Heard;
 use crate::error::{Error, Result};
 use crate::escape::{markdown as text, markdown_code as code};
-use crate::evaluation::{Interval, Intervals, Published, Resampled, Spread};
+use crate::evaluation::{Interval, Intervals, Resampled, Spread};
 use crate::split::{Independence, TestSpeakers};
 use crate::transform::BALANCED_SPEAKERS;
 

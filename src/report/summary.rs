@@ -3,8 +3,9 @@
 
 use maud::{Markup, html};
 
+use crate::corpus::{Mark, Published};
 use crate::encoder::{Heard, Verdict};
-use crate::evaluation::{Interval, Intervals, Mark, Published, Scores};
+use crate::evaluation::{Interval, Intervals, Scores};
 
 use super::compare::{self, Standing};
 use super::data::{ExperimentSection, PipelineReport};

@@ -1,11 +1,13 @@
 //! Progress bars on a terminal: one per running task, with rate and time left.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use super::phase::Phase;
+use super::stages::Stages;
 use super::{Verbosity, duration, lines};
 use crate::escape::{shown, shown_lines};
 use crate::orchestrator::{Event, Observer};
@@ -19,6 +21,7 @@ pub struct Bars {
     verbosity: Verbosity,
     all: MultiProgress,
     running: Mutex<BTreeMap<String, (ProgressBar, Phase)>>,
+    stages: Mutex<Stages>,
 }
 
 impl Bars {
@@ -28,7 +31,12 @@ impl Bars {
             verbosity,
             all: MultiProgress::new(),
             running: Mutex::new(BTreeMap::new()),
+            stages: Mutex::default(),
         }
+    }
+
+    fn stages(&self) -> MutexGuard<'_, Stages> {
+        self.stages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn style(unit: &'static str) -> ProgressStyle {
@@ -93,21 +101,22 @@ fn clear(all: &MultiProgress, running: &mut BTreeMap<String, (ProgressBar, Phase
 impl Drop for Bars {
     /// What was interrupted leaves no bar behind.
     fn drop(&mut self) {
+        let ended = self.stages().end();
         clear(
             &self.all,
             self.running
                 .get_mut()
-                .unwrap_or_else(|poisoned| poisoned.into_inner()),
+                .unwrap_or_else(PoisonError::into_inner),
         );
+        if let Some(text) = ended {
+            let _ = self.all.println(shown_lines(&text));
+        }
     }
 }
 
 impl Observer for Bars {
     fn observe(&self, event: Event) {
-        let mut running = self
-            .running
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         match &event {
             Event::TaskProgress {
                 task,
@@ -152,7 +161,12 @@ impl Observer for Bars {
             _ => {}
         }
         drop(running);
-        if let Some(text) = lines::line(&event, self.verbosity) {
+        let (ended, is_part) = match self.verbosity {
+            Verbosity::Normal => self.stages().take(&event, Instant::now()),
+            _ => (None, false),
+        };
+        let own = lines::line(&event, self.verbosity).filter(|_| !is_part);
+        for text in ended.into_iter().chain(own) {
             // A terminal that went away must not end the work.
             let _ = self.all.println(shown_lines(&text));
         }

@@ -5,6 +5,7 @@ mod json;
 mod lines;
 mod phase;
 mod reasons;
+mod stages;
 
 pub use bars::Bars;
 pub use json::JsonLines;
@@ -18,9 +19,9 @@ use crate::orchestrator::Observer;
 pub enum Verbosity {
     /// Warnings and errors only.
     Quiet,
-    /// What runs and what came of it.
+    /// What each stage came to.
     Normal,
-    /// Also what was reused, and why things run.
+    /// Every task, also what was reused, and why it runs.
     Verbose,
 }
 

@@ -8,6 +8,7 @@ use super::folds::EmoBox;
 use super::pattern::{Codes, Fields, Forms, Pattern};
 use super::table::Table;
 use crate::corpus::listing::Expected;
+use crate::corpus::published::Published;
 use crate::corpus::utterance::{Sex, Source, UNKNOWN_SPEAKER};
 use crate::corpus::walk::stem;
 
@@ -51,6 +52,9 @@ pub struct Description {
     pub(super) tables: Vec<Table>,
     /// Published counts.
     pub expected: Expected,
+    /// Figures on the whole of it, to stand beside results.
+    #[serde(default)]
+    pub published: Vec<Published>,
     /// Folds and figures of EmoBox.
     pub emobox: Option<EmoBox>,
 }

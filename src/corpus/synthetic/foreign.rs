@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::generated::{SyntheticSettings, recording_samples};
+use super::official;
 use super::wave::wave;
 use crate::cancel::Cancel;
 use crate::corpus::GENERATED_MARK;
@@ -34,29 +35,50 @@ pub fn foreign(settings: &SyntheticSettings, folder: &Path, cancel: &Cancel) -> 
     written
 }
 
+/// A path, and the numbers of its speaker, sentence and class.
+pub(super) type Recording = (String, [usize; 3]);
+
+/// A path, and what stands in the file.
+pub(super) type Text = (String, String);
+
+/// Whether [`in_layout`] knows the layout: names tell the emotions, or it is written out here.
+pub fn has_layout(corpus: &Description) -> bool {
+    official::files(corpus.kind).is_some() || corpus.layout().is_some()
+}
+
 /// Writes generated recordings in the layout of a known corpus below `folder`, and returns how many
-/// there are; nothing where names alone do not tell its emotions.
+/// there are; nothing where the layout is not known.
 ///
 /// # Errors
 /// As [`foreign`].
 pub fn in_layout(corpus: &Description, folder: &Path, cancel: &Cancel) -> Result<usize> {
     const RATE: u32 = 16_000;
-    let names = corpus.layout().unwrap_or_default();
+    let (names, texts) = official::files(corpus.kind)
+        .unwrap_or_else(|| (corpus.layout().unwrap_or_default(), vec![]));
     let settings = SyntheticSettings {
         speakers: 99,
         sentences: 9,
-        takes: 1,
+        takes: 9,
         sample_rate: RATE,
         seed: 7,
     };
-    let write = |(name, [speaker, sentence, class]): &(String, [usize; 3])| {
+    let write = |(name, [speaker, sentence, class]): &Recording| {
         cancel.check()?;
-        let samples = recording_samples(&settings, [*speaker, *sentence, class % WORDS.len(), 0]);
+        // More classes than moods: those of one mood are takes of it, and no copies.
+        let (mood, take) = (class % WORDS.len(), class / WORDS.len());
+        let samples = recording_samples(&settings, [*speaker, *sentence, mood, take]);
         let path = folder.join(name);
         path.parent().map_or(Ok(()), create_folder)?;
         write_atomically(&path, &wave(&samples, RATE, 1)?)
     };
-    let written = names.iter().try_for_each(write).and_then(|()| mark(folder));
+    let write_text = |(name, text): &Text| {
+        let path = folder.join(name);
+        path.parent().map_or(Ok(()), create_folder)?;
+        write_atomically(&path, text.as_bytes())
+    };
+    let written = names.iter().try_for_each(write);
+    let written = written.and_then(|()| texts.iter().try_for_each(write_text));
+    let written = written.and_then(|()| mark(folder));
     if written.is_err() {
         let _ = fs::remove_dir_all(folder);
     }

@@ -3,9 +3,10 @@
 
 mod foreign;
 mod generated;
+mod official;
 mod signal;
 mod voice;
 mod wave;
 
-pub use foreign::{foreign, in_layout};
+pub use foreign::{foreign, has_layout, in_layout};
 pub use generated::{SyntheticSettings, generate, is_complete, read, remove};

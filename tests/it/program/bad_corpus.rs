@@ -78,7 +78,7 @@ fn an_experiment_that_fails_does_not_stop_the_others() {
         &format!("{}\n[[experiment]]{second}", Project::small()),
     );
     let ran = project.ser(&["run", "small"]).fails(4, &["2 speakers"]);
-    assert!(ran.stdout.contains("base: WA"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("\nbase  "), "{}", ran.stdout);
     let page = String::from_utf8(project.read("reports/small/index.html")).unwrap();
     assert!(
         page.contains("other") && page.contains("2 speakers"),

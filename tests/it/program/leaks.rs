@@ -458,7 +458,7 @@ fn a_demand_is_a_word_or_a_list_and_checked_like_any_key() {
     assert!(!project.path("data").exists());
 
     with("\"speaker-disjoint\"");
-    let ran = project.ser(&["run", "small"]).fails(
+    let ran = project.ser(&["run", "small", "-v"]).fails(
         4,
         &[
             "2 of 2 test speakers are also trained on",

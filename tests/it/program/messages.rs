@@ -26,7 +26,7 @@ fn plans_and_results_of_several_pipelines_say_whose_they_are() {
     assert!(!project.ser(&["plan", "small"]).ok().stdout.contains("=="));
     let ran = project.ser(&["run", "small", "second", "-q"]).ok().stdout;
     assert!(
-        ran.contains("small/base: WA") && ran.contains("second/base: WA"),
+        ran.starts_with("== small\nexperiment") && ran.contains("\n== second\nexperiment"),
         "{ran}"
     );
     assert!(
@@ -34,7 +34,7 @@ fn plans_and_results_of_several_pipelines_say_whose_they_are() {
             .ser(&["run", "small", "-q"])
             .ok()
             .stdout
-            .starts_with("base: WA")
+            .starts_with("experiment  test speakers")
     );
     project.pipeline(
         "small",

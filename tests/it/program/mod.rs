@@ -10,6 +10,7 @@ mod cache;
 mod changes;
 mod controls;
 mod damage;
+mod demos;
 mod docs;
 mod encoders;
 mod ensembles;

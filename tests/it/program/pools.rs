@@ -192,7 +192,7 @@ fn the_condition_stands_beside_every_transductive_figure() {
     let said = ran.stdout + &ran.stderr;
     let line = |name: &str| {
         said.lines()
-            .find(|line| line.contains(&format!("{name}: WA")))
+            .find(|line| line.starts_with(&format!("  {name}: ")))
             .unwrap_or_else(|| panic!("{said}"))
             .to_owned()
     };
@@ -204,7 +204,7 @@ fn the_condition_stands_beside_every_transductive_figure() {
             line(name)
         );
     }
-    assert!(!line("plain").contains(CONDITION));
+    assert!(!said.contains("  plain: "));
     let text = |file: &str| String::from_utf8(project.read(file)).unwrap();
     for file in [
         "index.html",
@@ -286,7 +286,7 @@ fn clips_of_unknown_speakers_are_not_scaled_by_speaker() {
         "small",
         &Project::small().replace("scaler = \"standard\"", "scaler = \"per-speaker\""),
     );
-    let ran = project.ser(&["run", "small"]).fails(
+    let ran = project.ser(&["run", "small", "-v"]).fails(
         4,
         &["scales by speaker, and of 1 utterances the speaker is not known"],
     );

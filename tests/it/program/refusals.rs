@@ -34,7 +34,7 @@ const ESTALE: i32 = 116;
 fn run(project: &Project, shim: &Path, fault: &str) -> Ran {
     let mut command = project.command();
     command
-        .args(["run", "small", "--retries", "0", "--jobs", "1"])
+        .args(["run", "small", "-v", "--retries", "0", "--jobs", "1"])
         .env("LD_PRELOAD", shim)
         .env("SER_FAULT", fault);
     Ran::from(command.output().unwrap())
