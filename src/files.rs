@@ -144,10 +144,18 @@ pub fn place(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<
     create_folder(folder)?;
     let mut temp = beside(0o666)
         .tempfile_in(folder)
-        .map_err(|e| Error::io("create a file in", folder, e))?;
+        .map_err(|e| Error::io("create a file in", folder, without_name(e)))?;
     fill(temp.as_file_mut())?;
     temp.persist(path).map_err(|e| failed(e.error))?;
     Ok(folder)
+}
+
+/// A refusal without the name of a temporary file, which means nothing to anybody.
+fn without_name(error: io::Error) -> io::Error {
+    match error.kind() {
+        kind @ (io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => kind.into(),
+        _ => error,
+    }
 }
 
 /// A fresh folder within `parent`, removed when it is dropped; its name begins with [`TEMPORARY`]
@@ -158,7 +166,7 @@ pub fn temporary_folder(parent: &Path, mark: &str) -> Result<tempfile::TempDir> 
     beside(0o777)
         .prefix(&prefix)
         .tempdir_in(parent)
-        .map_err(|e| Error::io("create a folder in", parent, e))
+        .map_err(|e| Error::io("create a folder in", parent, without_name(e)))
 }
 
 /// A file without a name, gone with its owner however that ends; in `folder`, or where the system
@@ -381,6 +389,21 @@ mod tests {
         write_atomically(&path, b"two").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
         assert_eq!(names(path.parent().unwrap()), ["table"]);
+    }
+
+    #[test]
+    fn a_refusal_names_no_temporary_file() {
+        for (kind, text) in [
+            (io::ErrorKind::PermissionDenied, "permission denied"),
+            (
+                io::ErrorKind::ReadOnlyFilesystem,
+                "read-only filesystem or storage medium",
+            ),
+            (io::ErrorKind::NotFound, "no: .tmp-ser-x"),
+        ] {
+            let error = without_name(io::Error::new(kind, "no: .tmp-ser-x"));
+            assert_eq!((error.kind(), error.to_string().as_str()), (kind, text));
+        }
     }
 
     #[test]

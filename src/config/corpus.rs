@@ -1,6 +1,6 @@
 //! `[corpus]`: the recordings, the part of them that is used, and their labels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -438,7 +438,8 @@ fn labels(corpus: &mut CorpusSettings, written: &Section<'_>) -> Result<()> {
     let known: Vec<&str> = if corpus.label_map.is_empty() {
         own
     } else {
-        corpus.label_map.values().map(String::as_str).collect()
+        let classes: BTreeSet<&str> = corpus.label_map.values().map(String::as_str).collect();
+        classes.into_iter().collect()
     };
     for (i, label) in corpus.labels.iter_mut().enumerate() {
         *label = composed(label);

@@ -1,5 +1,6 @@
 //! Reading a pipeline file, and for the parts of a joined corpus the guesses in theirs.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,7 @@ use toml::de::DeTable;
 
 use crate::corpus::Attribute;
 use crate::error::{Error, Result};
+use crate::files::shell_word;
 use crate::text::nearest;
 
 use super::corpus::{CorpusKind, CorpusSettings};
@@ -164,32 +166,52 @@ fn missing(path: &Path) -> Error {
     error.hint(offer(path, parent))
 }
 
-/// The pipeline files in `folder`, or else in `pipelines`, and the one that was probably meant.
+/// Pipeline files that are named where one is missing.
+const OFFERED: usize = 3;
+
+/// The pipeline files in `folder`, or else in `pipelines`, that are called most like `path`.
 fn offer(path: &Path, folder: &Path) -> String {
     let found = [folder, Path::new("pipelines")]
         .into_iter()
-        .map(pipelines_in)
-        .find(|found| !found.is_empty())
-        .unwrap_or_default();
-    if found.is_empty() {
+        .map(|folder| (folder, pipelines_in(folder)))
+        .find(|(_, found)| !found.is_empty());
+    let Some((folder, found)) = found else {
         return "name a pipeline file; `ser init` writes those that come with ser".to_owned();
-    }
+    };
     let stem = |path: &Path| {
         path.file_stem()
             .map(|stem| stem.to_string_lossy().into_owned())
             .unwrap_or_default()
     };
-    let stems: Vec<String> = found.iter().map(|path| stem(path)).collect();
-    let meant = nearest(&stem(path), stems.iter().map(String::as_str))
-        .and_then(|near| stems.iter().position(|s| s == near));
-    let list: Vec<String> = found
-        .iter()
+    let mut left: BTreeMap<String, PathBuf> = (found.into_iter())
+        .map(|path| (stem(&path), path))
+        .collect();
+    let mut near: Vec<PathBuf> = Vec::new();
+    while near.len() < OFFERED
+        && let Some(one) = nearest(&stem(path), left.keys().map(String::as_str)).map(str::to_owned)
+        && let Some(path) = left.remove(&one)
+    {
+        near.push(path);
+    }
+    let (question, mark) = match near.is_empty() {
+        true => ("there are: ", ""),
+        false => ("did you mean ", "?"),
+    };
+    if near.is_empty() {
+        near = left.values().take(OFFERED).cloned().collect();
+        left = left.into_iter().skip(OFFERED).collect();
+    }
+    let names: Vec<String> = (near.iter())
         .map(|path| shorten(&path.display().to_string()))
         .collect();
-    match meant {
-        Some(i) => format!("did you mean {}? there are: {}", list[i], list.join(", ")),
-        None => format!("there are: {}", list.join(", ")),
-    }
+    let more = match left.len() {
+        0 => String::new(),
+        n => format!(
+            " {n} more: ls {}",
+            shell_word(&folder.display().to_string())
+        ),
+    };
+    format!("{question}{}{mark}{more}", names.join(", "))
 }
 
 fn pipelines_in(folder: &Path) -> Vec<PathBuf> {
@@ -375,10 +397,7 @@ mod tests {
         says(&fails(dir.path()).1, "is a folder … good.toml");
         let (kind, message) = fails(&dir.path().join("god.toml"));
         assert_eq!(kind, Kind::Missing);
-        says(
-            &message,
-            "no pipeline file … did you mean … good.toml? there are:",
-        );
+        says(&message, "no pipeline file … did you mean … good.toml");
         let (kind, message) = fails(&dir.path().join("nowhere").join("x.toml"));
         assert_eq!(kind, Kind::Missing);
         says(&message, "no pipeline file");

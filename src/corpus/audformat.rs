@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Sex;
+use super::is_unknown;
 use super::listing::{Listing, Reason, SetAside};
 use super::propose::{Choices, Place, Row, audformat_tables};
-use super::utterance::{Source, UNKNOWN_SPEAKER, is_missing_speaker};
+use super::utterance::{Source, UNKNOWN_SPEAKER};
 use super::walk::{AUDIO, check_root, walk};
 use super::{GENERATED_MARK, propose::words};
 use crate::error::{Error, Result};
@@ -149,10 +150,7 @@ fn source(row: Row, language: Option<&str>) -> Source {
         (None, None) => row.path.clone(),
         _ => format!("{}#{}-{}", row.path, text(start_s), text(end_s)),
     };
-    let speaker = row
-        .speaker
-        .as_deref()
-        .filter(|one| !is_missing_speaker(one));
+    let speaker = row.speaker.as_deref().filter(|one| !is_unknown(one));
     Source {
         emotion: composed(&row.emotion),
         speaker: speaker.map_or_else(|| UNKNOWN_SPEAKER.to_owned(), composed),

@@ -14,6 +14,7 @@ mod sources;
 mod spelling;
 mod subset;
 pub mod synthetic;
+mod unknown;
 mod utterance;
 mod walk;
 
@@ -51,8 +52,6 @@ pub(crate) use seconds::seconds;
 pub use sources::{Sorter, Sources};
 pub use spelling::variants;
 pub use subset::{Subset, SubsetRule};
-pub use utterance::{
-    Attribute, NOT_CONFIRMED, Sex, Source, UNKNOWN_SPEAKER, Utterance, is_missing,
-    is_missing_speaker,
-};
+pub use unknown::{is_missing, is_unknown};
+pub use utterance::{Attribute, NOT_CONFIRMED, Sex, Source, UNKNOWN_SPEAKER, Utterance};
 pub use walk::{Tree, recordings};

@@ -5,24 +5,6 @@ use serde::{Deserialize, Serialize};
 /// Stands for the speaker where nobody knows who it is: not a person, and never unseen.
 pub const UNKNOWN_SPEAKER: &str = "unknown";
 
-/// What tables hold where a value is missing, in lower case: nothing, a mark, or what pandas, R and
-/// spreadsheets write.
-const MISSING: [&str; 17] = [
-    "", "?", "-", "--", "\u{2013}", "\u{2014}", "na", "n/a", "n.a.", "<na>", "#n/a", "nan", "-nan",
-    "nat", "none", "null", "nil",
-];
-
-/// Whether a cell of a table holds no value: it is empty, or what tables have in its place.
-pub fn is_missing(cell: &str) -> bool {
-    let cell = cell.trim();
-    cell.len() <= 4 && MISSING.contains(&cell.to_lowercase().as_str())
-}
-
-/// Whether a cell of a table names no speaker: it is missing, or says that nobody knows.
-pub fn is_missing_speaker(cell: &str) -> bool {
-    is_missing(cell) || cell.trim().eq_ignore_ascii_case(UNKNOWN_SPEAKER)
-}
-
 /// A speaker's sex as the corpus gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -36,9 +36,9 @@ pub(super) struct Folds {
 }
 
 impl Folds {
-    /// Counts copies on both sides; `groups` is [`super::audit::groups`] of the utterances, where
+    /// Counts copies on both sides, and speakers under two spellings of one name; `groups` is [`super::audit::groups`] of the utterances, where
     /// the audit is there. The same samples are known without it.
-    pub(super) fn count_copies(
+    pub(super) fn count_contradictions(
         &mut self,
         utterances: &[Utterance],
         unit: Unit,
@@ -52,7 +52,9 @@ impl Folds {
         let stretches: Vec<Stretch> = utterances.iter().map(stretch).collect();
         let stretches = split::are_cut(&stretches).then_some(stretches.as_slice());
         let repeated = groups.map_or_else(|| split::repeated(&hashes), split::repeated);
+        let speakers: Vec<&str> = (utterances.iter().map(|u| u.source.speaker.as_str())).collect();
         for (fold, sharing) in self.folds.iter().zip(&mut self.about.sharing) {
+            sharing.respelt_speakers = split::respelt_speakers(fold, &speakers);
             sharing.shared_near = groups.map(|groups| split::near_shared(fold, &hashes, groups));
             let found = match groups {
                 Some(groups) => split::on_both_sides(fold, groups, &repeated, stretches),

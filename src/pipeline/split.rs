@@ -177,7 +177,7 @@ pub(super) fn after(
             return Ok(());
         };
         let mut folds = folds::read(&done.folder, &inputs.utterances)?;
-        folds.count_copies(&inputs.utterances, unit, inputs.copies.as_deref());
+        folds.count_contradictions(&inputs.utterances, unit, inputs.copies.as_deref());
         one.split = Some(done.clone());
         one.folds = Some(folds);
         Ok(())

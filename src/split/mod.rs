@@ -23,7 +23,8 @@ pub use part::{Dataset, Part, Parts, Role, Testing, Training, Validation, Varian
 pub use protocol::Protocol;
 pub use requirement::{Requirement, Unmet};
 pub use sharing::{
-    Sharing, Stretch, are_cut, near_shared, on_both_sides, repeated, sharing, verdict,
+    Sharing, Stretch, are_cut, near_shared, on_both_sides, repeated, respelt_speakers, sharing,
+    verdict,
 };
 pub use shuffle::shuffled;
 pub use speakers::{Independence, TestSpeakers};

@@ -94,6 +94,12 @@ impl Requirement {
                         "speaker",
                     )
                 })
+                .or_else(|| {
+                    let (n, all) = (fold.respelt_speakers, fold.test_speakers);
+                    (n > 0).then(|| {
+                        format!("the names of {n} of {all} test speakers differ from names that are trained on in their spelling alone")
+                    })
+                })
             }
             Requirement::TextDisjoint => {
                 shared(fold.shared_texts, fold.test_texts, "test sentences").or_else(|| {
@@ -134,7 +140,8 @@ impl Requirement {
     fn hint(self) -> &'static str {
         match self {
             Requirement::SpeakerDisjoint => {
-                "choose a protocol that keeps speakers apart (group-kfold, leave-one-speaker-out), or take speaker-disjoint out of `require`"
+                "choose a protocol that keeps speakers apart (group-kfold, leave-one-speaker-out), write the name of each speaker in one way, or take \
+                 speaker-disjoint out of `require`"
             }
             Requirement::TextDisjoint => {
                 "only parts that a manifest declares can keep sentences apart (protocol kind `declared`); \

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::assign::{Fold, Item};
 use super::part::Role;
 use super::speakers::TestSpeakers;
-use crate::corpus::{Attribute, NOT_CONFIRMED, UNKNOWN_SPEAKER};
+use crate::corpus::{Attribute, NOT_CONFIRMED, UNKNOWN_SPEAKER, variants};
 
 /// What the test part of one fold has in common with what its model was trained or chosen on
 /// (training and validation parts).
@@ -58,6 +58,10 @@ pub struct Sharing {
     /// looked: see [`on_both_sides`].
     #[serde(skip)]
     pub both_sides: usize,
+    /// Test speakers that are not trained on by name, but under another spelling of it: see
+    /// [`respelt_speakers`].
+    #[serde(skip)]
+    pub respelt_speakers: usize,
 }
 
 /// Where an utterance lies.
@@ -173,7 +177,25 @@ pub fn sharing(
         shared_recordings: cut.as_ref().map(Vec::len),
         shared_overlaps: cut.map(|cut| cut.iter().filter(|(_, overlaps)| *overlaps).count()),
         both_sides: 0,
+        respelt_speakers: 0,
     }
+}
+
+/// How many speakers of the test part are not trained on by name, while a name that differs from
+/// theirs in its [spelling alone](variants) is. `speakers` belong to the items of the fold.
+pub fn respelt_speakers(fold: &Fold, speakers: &[&str]) -> usize {
+    let (tested, trained) = sides(fold);
+    let named = |rows: &[usize]| -> BTreeSet<&str> {
+        let named = rows.iter().map(|&i| speakers[i]);
+        named.filter(|name| *name != UNKNOWN_SPEAKER).collect()
+    };
+    let (tested, trained) = (named(&tested), named(&trained));
+    variants(tested.union(&trained).copied())
+        .iter()
+        .filter(|spelt| spelt.iter().any(|name| trained.contains(name)))
+        .flatten()
+        .filter(|name| !trained.contains(*name))
+        .count()
 }
 
 /// Places of the items whose value is not theirs alone.

@@ -4,7 +4,7 @@ use super::assign::keeps_speakers_apart;
 use super::sharing::{Stretch, are_cut};
 use super::{
     Fold, Item, Requirement, Role, Sharing, TestSpeakers, near_shared, on_both_sides, repeated,
-    sharing,
+    respelt_speakers, sharing,
 };
 use crate::corpus::{Attribute, UNKNOWN_SPEAKER};
 
@@ -176,6 +176,10 @@ fn a_guess_is_never_confirmed_and_what_the_audit_finds_wins() {
         train_without_speaker: 3,
         ..apart
     };
+    let respelt = Sharing {
+        respelt_speakers: 2,
+        ..apart
+    };
     let nobody = Sharing {
         test_speakers: 0,
         test_without_speaker: 4,
@@ -245,6 +249,14 @@ fn a_guess_is_never_confirmed_and_what_the_audit_finds_wins() {
             "speakers in doubt: 1 pair of copies has different speakers; by name, no test speaker is trained on in any of 2 folds",
         ),
         (
+            respelt,
+            false,
+            1,
+            "unknown",
+            "speakers in doubt: 1 pair of copies has different speakers, and 4 test speakers are trained on under other spellings; by name, \
+             no test speaker is trained on in any of 2 folds",
+        ),
+        (
             partly,
             false,
             0,
@@ -279,13 +291,51 @@ fn a_guess_is_never_confirmed_and_what_the_audit_finds_wins() {
 }
 
 #[test]
+fn a_speaker_under_another_spelling_of_the_name_is_not_unseen() {
+    // The first is trained on under another spelling, the second by name too, the third not at all.
+    let fold = fold("test test test train validation train train test");
+    let speakers = [
+        "VP03", "S1", "VP30", "vp 003", "s_01", "S1", "unknown", "Unknown",
+    ];
+    let respelt = respelt_speakers(&fold, &speakers);
+    assert_eq!(respelt, 1);
+    let sharing = Sharing {
+        test_speakers: 1,
+        respelt_speakers: respelt,
+        ..Sharing::default()
+    };
+    let found = TestSpeakers::of(&[sharing], false, 0);
+    assert_eq!(
+        found.phrase(),
+        "speakers in doubt: 1 test speaker is trained on under another spelling"
+    );
+    let unmet = Requirement::SpeakerDisjoint.unmet(&[sharing]).unwrap();
+    assert_eq!(
+        unmet.what,
+        "the names of 1 of 1 test speakers differ from names that are trained on in their spelling alone"
+    );
+    let apart = Sharing {
+        respelt_speakers: 0,
+        ..sharing
+    };
+    assert_eq!(Requirement::SpeakerDisjoint.unmet(&[apart]), None);
+}
+
+#[test]
 fn a_statement_is_read_back_and_older_reports_have_true_or_false() {
     let all = [
         TestSpeakers::Unseen,
         TestSpeakers::OnBothSides { recordings: 3 },
         TestSpeakers::Guessed { disjoint: true },
         TestSpeakers::Guessed { disjoint: false },
-        TestSpeakers::InDoubt { pairs: 2 },
+        TestSpeakers::InDoubt {
+            pairs: 2,
+            respelt: 0,
+        },
+        TestSpeakers::InDoubt {
+            pairs: 0,
+            respelt: 5,
+        },
         TestSpeakers::Shared,
         TestSpeakers::PartlyKnown,
         TestSpeakers::Unknown,

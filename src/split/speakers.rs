@@ -74,10 +74,13 @@ pub enum TestSpeakers {
         /// Whether no tested value of the field is trained on.
         disjoint: bool,
     },
-    /// By name none is trained on, but copies of one recording have different speakers.
+    /// By name none is trained on, but copies of one recording have different speakers, or names
+    /// differ in their spelling alone.
     InDoubt {
         /// Such pairs of copies in the corpus.
         pairs: usize,
+        /// Test speakers that are trained on under another spelling, summed over folds.
+        respelt: usize,
     },
     /// Some are trained on.
     Shared,
@@ -98,6 +101,8 @@ struct Stored {
     recordings_on_both_sides: usize,
     #[serde(default, skip_serializing_if = "is_zero")]
     copies_of_other_speakers: usize,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    respelt_speakers: usize,
 }
 
 fn is_zero(n: &usize) -> bool {
@@ -106,32 +111,35 @@ fn is_zero(n: &usize) -> bool {
 
 impl From<TestSpeakers> for Stored {
     fn from(speakers: TestSpeakers) -> Stored {
-        let (recordings_on_both_sides, copies_of_other_speakers) = match speakers {
-            TestSpeakers::OnBothSides { recordings } => (recordings, 0),
-            TestSpeakers::InDoubt { pairs } => (0, pairs),
-            _ => (0, 0),
+        let (recordings_on_both_sides, copies_of_other_speakers, respelt_speakers) = match speakers
+        {
+            TestSpeakers::OnBothSides { recordings } => (recordings, 0, 0),
+            TestSpeakers::InDoubt { pairs, respelt } => (0, pairs, respelt),
+            _ => (0, 0, 0),
         };
         Stored {
             speaker_independent: speakers.independence(),
             test_speakers: Some(speakers.word().to_owned()),
             recordings_on_both_sides,
             copies_of_other_speakers,
+            respelt_speakers,
         }
     }
 }
 
 impl From<Stored> for TestSpeakers {
     fn from(stored: Stored) -> TestSpeakers {
-        let (recordings, pairs) = (
+        let (recordings, pairs, respelt) = (
             stored.recordings_on_both_sides,
             stored.copies_of_other_speakers,
+            stored.respelt_speakers,
         );
         let all = [
             TestSpeakers::Unseen,
             TestSpeakers::OnBothSides { recordings },
             TestSpeakers::Guessed { disjoint: true },
             TestSpeakers::Guessed { disjoint: false },
-            TestSpeakers::InDoubt { pairs },
+            TestSpeakers::InDoubt { pairs, respelt },
             TestSpeakers::Shared,
             TestSpeakers::PartlyKnown,
             TestSpeakers::Unknown,
@@ -154,6 +162,7 @@ impl TestSpeakers {
         let sum = |of: fn(&Sharing) -> usize| folds.iter().map(of).sum::<usize>();
         let (named, trained_on) = (sum(|s| s.test_speakers), sum(|s| s.shared_speakers));
         let (nameless, recordings) = (sum(Sharing::without_speaker), sum(|s| s.both_sides));
+        let respelt = sum(|s| s.respelt_speakers);
         match trained_on {
             // Copies on both sides confirm what a guess alone does not.
             1.. if !guessed || recordings > 0 => TestSpeakers::Shared,
@@ -163,7 +172,7 @@ impl TestSpeakers {
                 disjoint: trained_on + nameless == 0,
             },
             _ if nameless > 0 => TestSpeakers::PartlyKnown,
-            _ if pairs > 0 => TestSpeakers::InDoubt { pairs },
+            _ if pairs + respelt > 0 => TestSpeakers::InDoubt { pairs, respelt },
             _ => TestSpeakers::Unseen,
         }
     }
@@ -232,7 +241,7 @@ impl TestSpeakers {
                 "Speakers guessed from file and folder names: not confirmed; shared in the guessed field"
             }
             TestSpeakers::InDoubt { .. } => {
-                "Speakers in doubt; copies of one recording have different speakers"
+                "Speakers in doubt: copies, or spellings of their names, contradict them"
             }
             TestSpeakers::Shared => "Test speakers shared with training",
             TestSpeakers::PartlyKnown => "Not all test speakers known",
@@ -273,11 +282,19 @@ impl TestSpeakers {
                 "speakers guessed from file and folder names: not confirmed; shared in the guessed field"
                     .to_owned()
             }
-            TestSpeakers::InDoubt { pairs: 1 } => {
-                "speakers in doubt: 1 pair of copies has different speakers".to_owned()
-            }
-            TestSpeakers::InDoubt { pairs } => {
-                format!("speakers in doubt: {pairs} pairs of copies have different speakers")
+            TestSpeakers::InDoubt { pairs, respelt } => {
+                let copies = match pairs {
+                    0 => None,
+                    1 => Some("1 pair of copies has different speakers".to_owned()),
+                    n => Some(format!("{n} pairs of copies have different speakers")),
+                };
+                let names = match respelt {
+                    0 => None,
+                    1 => Some("1 test speaker is trained on under another spelling".to_owned()),
+                    n => Some(format!("{n} test speakers are trained on under other spellings")),
+                };
+                let why: Vec<String> = copies.into_iter().chain(names).collect();
+                format!("speakers in doubt: {}", why.join(", and "))
             }
             TestSpeakers::Shared => "speakers shared".to_owned(),
             TestSpeakers::PartlyKnown => "not all speakers known".to_owned(),
@@ -304,6 +321,11 @@ impl TestSpeakers {
                 "Speakers guessed from file and folder names: not confirmed.",
                 "Values of the guessed field are in training and test, and whether it names speakers is not known: expect less of a new \
                  voice.",
+            ),
+            TestSpeakers::InDoubt { pairs: 0, .. } => (
+                "",
+                "Names that differ in their spelling alone are most often one speaker's. Write the name of each speaker in one way in the \
+                 column speaker of the manifest; where they are two speakers, give them names that differ in more.",
             ),
             TestSpeakers::InDoubt { .. } => (
                 "",

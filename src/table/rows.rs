@@ -207,9 +207,10 @@ pub mod leakage {
             pub protocol: String,
             /// From 0.
             pub fold: u32,
-            /// `speakers`, `sentences`, `sessions`, `duplicates` or `near-duplicates`; where there is
-            /// a pretrained encoder, `encoder-` and what is known of it and the corpus: `unseen`,
-            /// `unknown`, `heard-sound` or `heard-labels`.
+            /// `speakers`, `unknown-speakers` (tested utterances without one), `sentences`, `sessions`,
+            /// `duplicates`, `near-duplicates`, `recordings` or `overlaps`; where there is a pretrained
+            /// encoder, `encoder-` and what is known of it and the corpus: `unseen`, `unknown`,
+            /// `heard-sound` or `heard-labels`.
             pub kind: String,
             /// Speakers, named sentences or sessions of the test part; of the other kinds, its
             /// utterances.

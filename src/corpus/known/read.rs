@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::description::Description;
 use super::table::{Row, Rows};
-use crate::corpus::is_missing_speaker;
+use crate::corpus::is_unknown;
 use crate::corpus::listing::{Listing, Reason, SetAside};
 use crate::corpus::propose::words;
 use crate::corpus::same_name::{Settled, settle};
@@ -145,8 +145,7 @@ fn recording(
         .as_deref()
         .and_then(|code| word("speaker", code))
     {
-        let is_unknown = speaker.is_empty() || is_missing_speaker(&speaker);
-        source.speaker = if is_unknown {
+        source.speaker = if is_unknown(&speaker) {
             UNKNOWN_SPEAKER.to_owned()
         } else {
             speaker

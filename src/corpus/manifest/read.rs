@@ -12,9 +12,10 @@ use super::remarks::{Remark, Remarks};
 use super::sheet::{self, AS_UTF8, NOT_UTF8, Row, open};
 use crate::cancel::Cancel;
 use crate::corpus::listing::{Listing, Reason, SetAside};
-use crate::corpus::utterance::{Source, UNKNOWN_SPEAKER, is_missing, is_missing_speaker};
+use crate::corpus::utterance::{Source, UNKNOWN_SPEAKER};
 use crate::corpus::walk::check_root;
 use crate::corpus::{GENERATED_MARK, Sex};
+use crate::corpus::{is_missing, is_unknown};
 use crate::error::{Error, Result};
 use crate::text::{composed, excerpt, listed, nearest, plural};
 
@@ -340,7 +341,7 @@ impl Rows<'_> {
         }
         let label = composed(cell("emotion").unwrap_or_default());
         let speaker = cell("speaker")
-            .filter(|speaker| !is_missing_speaker(speaker))
+            .filter(|speaker| !is_unknown(speaker))
             .map_or_else(|| UNKNOWN_SPEAKER.to_owned(), composed);
         let (start_s, end_s) = (
             seconds("start", cell("start"))?,
@@ -406,7 +407,7 @@ impl Rows<'_> {
 
     fn class(&mut self, label: &str) -> Result<String, Refusal> {
         let map = &self.settings.label_map;
-        if is_missing(label) && !map.contains_key(label) {
+        if !map.contains_key(label) && is_unknown(label) {
             return Err(match label {
                 "" => (
                     Reason::MissingLabel,

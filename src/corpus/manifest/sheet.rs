@@ -96,6 +96,9 @@ pub(crate) fn open(path: &Path) -> Result<Sheet> {
 pub(crate) struct Cells {
     pub(crate) columns: Vec<String>,
     pub(crate) rows: Vec<Vec<String>>,
+    /// Where each of the rows is, as in [`Row`], and in what that is counted: `line`, `row`.
+    pub(crate) places: Vec<u64>,
+    pub(crate) unit: &'static str,
     /// How many rows cannot be read.
     pub(crate) refused: usize,
     /// Where the first of these is, and what is wrong with it.
@@ -111,6 +114,8 @@ pub(crate) fn cells_of(path: &Path, most: usize, cancel: &Cancel) -> Result<Cell
     let mut out = Cells {
         columns: sheet.columns,
         rows: Vec::new(),
+        places: Vec::new(),
+        unit: sheet.unit,
         refused: 0,
         why: None,
     };
@@ -118,7 +123,10 @@ pub(crate) fn cells_of(path: &Path, most: usize, cancel: &Cancel) -> Result<Cell
         cancel.check()?;
         let Row { place, cells } = row?;
         match cells {
-            Ok(cells) => out.rows.push(cells),
+            Ok(cells) => {
+                out.rows.push(cells);
+                out.places.push(place);
+            }
             Err(why) => {
                 out.refused += 1;
                 out.why

@@ -14,7 +14,7 @@ use super::place::{Choices, Place};
 use super::proposal::{Proposal, Row};
 use crate::corpus::language::tag;
 use crate::corpus::walk::folder;
-use crate::corpus::{Reason, SetAside, is_missing};
+use crate::corpus::{Reason, SetAside, is_unknown};
 use crate::error::{Error, Result};
 use crate::escape::shown;
 use crate::text::plural;
@@ -282,7 +282,7 @@ impl<'t> Merged<'t> {
         let of_file = speakers_of_files(&self.cells);
         let mut out = Vec::new();
         for (index, row) in &self.cells {
-            let Some(emotion) = row.emotion.as_ref().filter(|e| !is_missing(e)) else {
+            let Some(emotion) = row.emotion.as_ref().filter(|e| !is_unknown(e)) else {
                 continue;
             };
             let (file, start, end) = index;

@@ -93,7 +93,7 @@ impl Field {
 }
 
 /// Pieces between separators.
-fn pieces(name: &str) -> Vec<String> {
+pub(super) fn pieces(name: &str) -> Vec<String> {
     name.split(['_', '-', ' ', '.', '(', ')', '+', '~'])
         .filter(|piece| !piece.is_empty())
         .map(str::to_owned)
@@ -101,7 +101,7 @@ fn pieces(name: &str) -> Vec<String> {
 }
 
 /// Pieces of letters and of digits.
-fn runs(name: &str) -> Vec<String> {
+pub(super) fn runs(name: &str) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut kind = None;
     for c in name.chars() {

@@ -11,7 +11,7 @@ use super::recording_index::RecordingIndex;
 use super::sheet::part_of;
 use super::words;
 use crate::corpus::walk::{file_name, folder, walk_until};
-use crate::corpus::{Reason, SetAside, is_missing};
+use crate::corpus::{Reason, SetAside, is_unknown};
 use crate::error::{Error, Result};
 use crate::text::{excerpt, listed, plural};
 
@@ -82,7 +82,7 @@ pub(super) fn read(folder: &Folder) -> Result<Option<Proposal>> {
         let resolver = index.resolver(&one.scp, one.recordings.values().map(|(_, to)| to.as_str()));
         let speaker = one.speakers(folder.choices, &mut whole.warnings);
         for (utterance, (line, emotion)) in &one.emotions {
-            if is_missing(emotion) {
+            if is_unknown(emotion) {
                 continue;
             }
             let span = one.span(utterance)?;

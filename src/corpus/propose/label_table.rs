@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Folder;
 use super::place::{Choices, Place};
 use super::proposal::Row;
-use super::recording_index::RecordingIndex;
+use super::recording_index::{CellResolver, RecordingIndex};
 use super::sheet::{MOST_ROWS, Sheet, name_recordings, read};
+use super::table_folders::{level_like, locate};
 use super::votes::{UNDECIDED, add_majority, add_winner, count_choices, count_raters};
 use super::words;
 use crate::corpus::walk::{extension, file_name, is_audio_name};
-use crate::corpus::{MOST_CLASSES, is_missing, is_missing_speaker, manifest};
+use crate::corpus::{MOST_CLASSES, Reason, SetAside, is_missing, is_unknown, manifest};
 use crate::error::Error;
 use crate::text::{excerpt, plural};
 
@@ -62,6 +63,8 @@ pub(super) struct LabelTable {
     pub(super) rows: Vec<Row>,
     /// Rows of the recordings that they name and give no emotion, by path.
     pub(super) unlabelled: BTreeMap<String, Row>,
+    /// Rows whose recordings are not there.
+    pub(super) missing: Vec<SetAside>,
     /// Which columns were taken for what.
     pub(super) evidence: Vec<String>,
     /// What could not be told.
@@ -133,9 +136,10 @@ pub(super) fn labelled(
     let mut sheet = read(&root.join(path), path, MOST_ROWS, cancel).map_err(unread)?;
     sheet.without_header(index, path);
     name_recordings(&mut sheet, path, index);
-    let Some((file, resolver)) = sheet.of_files(index, path, cancel) else {
-        return Err(elsewhere(&sheet, index));
-    };
+    let (file, resolver) = locate(&mut sheet, path, index, cancel).map_err(|why| match why {
+        Some(why) => Rejected::new(why, true),
+        None => elsewhere(&sheet, index),
+    })?;
     let mut votes = count_choices(&mut sheet, file);
     let mut counted = Vec::new();
     if choices.emotion.is_none()
@@ -211,13 +215,23 @@ pub(super) fn labelled(
         Counted::default(),
         Counted::default(),
     );
-    let mut unlabelled = BTreeMap::new();
-    for row in &sheet.rows {
+    let (mut unlabelled, mut missing) = (BTreeMap::new(), Vec::new());
+    for (i, row) in sheet.rows.iter().enumerate() {
         let Some(cell) = row.get(file).filter(|cell| !cell.trim().is_empty()) else {
             continue;
         };
         let Some(found) = resolver.find(cell) else {
+            let name = cell.trim().replace('\\', "/");
+            let what = match index.is_repeated(&name) {
+                true => "which is the name of several recordings: write their folders before it",
+                false => "which is not there",
+            };
             gone.add(cell);
+            missing.push(SetAside {
+                path: name.trim_start_matches('/').to_owned(),
+                reason: Reason::MissingAudio,
+                detail: format!("{} of {path} names it, {what}", sheet.place_of(i)),
+            });
             continue;
         };
         if is_audio_name(cell.trim()) && extension(cell.trim()) != extension(found) {
@@ -228,7 +242,7 @@ pub(super) fn labelled(
             .filter_map(|(name, c)| Some((*name, value(name, &text(row, *c)?)?)))
             .collect();
         let label = text(row, emotion).filter(|label| {
-            manifest::fits("emotion", label) && !is_missing_speaker(label) && label != UNDECIDED
+            manifest::fits("emotion", label) && !is_unknown(label) && label != UNDECIDED
         });
         let whole = Row {
             path: found.clone(),
@@ -245,7 +259,7 @@ pub(super) fn labelled(
     }
     warnings.extend(gone.told(|n, first| {
         format!(
-            "in {}, {path} names recordings that are not there, such as {first}: left out",
+            "in {}, {path} names recordings that are not there, such as {first}: excluded",
             plural(n, "row")
         )
     }));
@@ -267,7 +281,11 @@ pub(super) fn labelled(
             column(speaker)
         )),
         None if choices.speaker.is_none() => {
-            warnings.push(format!("{path} has no column for speakers"))
+            warnings.push(format!("{path} has no column for speakers"));
+            let used = |c: usize| !free(c) || optional.iter().any(|(_, of)| *of == c);
+            let columns = (0..sheet.columns.len()).filter(|&c| !used(c));
+            warnings
+                .extend(columns.filter_map(|c| offer_speaker(&sheet, c, &resolver, file, emotion)));
         }
         None => {}
     }
@@ -292,9 +310,35 @@ pub(super) fn labelled(
         form: (sheet.columns.clone(), used),
         rows,
         unlabelled,
+        missing,
         evidence,
         warnings,
     })
+}
+
+/// Says that a column could name the speakers: it is called after patients, or tells the same
+/// recordings apart as a folder.
+fn offer_speaker(
+    sheet: &Sheet,
+    c: usize,
+    resolver: &CellResolver<'_, '_>,
+    file: usize,
+    emotion: usize,
+) -> Option<String> {
+    let rows = sheet.rows.iter().filter_map(|row| {
+        let path = resolver.find(row.get(file)?)?.as_str();
+        Some((path, row.get(c)?.trim(), row.get(emotion)?.trim()))
+    });
+    let name = sheet.columns.get(c)?;
+    let why = match level_like(rows) {
+        Some(level) => format!("its values are those of folder:{level}"),
+        None if words::key(name).starts_with("patient") => "as it is called".to_owned(),
+        None => return None,
+    };
+    Some(format!(
+        "column {} could be the speaker, {why}: say --speaker \"column:{name}\" if it is",
+        sheet.seen([c].into_iter())
+    ))
 }
 
 /// Why no column names the recordings; one may name others, of which bare names are the same.

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::proposal::{Proposal, Row, contradictions};
 use super::words;
 use crate::corpus::manifest::measurements;
-use crate::corpus::{Reason, SetAside, variants};
+use crate::corpus::{Reason, SetAside, is_unknown, variants};
 use crate::error::{Error, Result};
 use crate::escape::shown;
 use crate::text::{composed, excerpt, listed, plural};
@@ -22,6 +22,7 @@ const FEW: usize = 10;
 /// # Errors
 /// `Data` where there are not two classes of two recordings.
 pub(super) fn label(root: &Path, proposal: &mut Proposal) -> Result<()> {
+    without_emotion(proposal);
     classify(proposal);
     merged(proposal);
     require_two_classes(root, proposal)?;
@@ -37,6 +38,29 @@ pub(super) fn label(root: &Path, proposal: &mut Proposal) -> Result<()> {
     ];
     proposal.warnings.extend(warnings.into_iter().flatten());
     Ok(())
+}
+
+/// Excludes recordings whose label says that nobody knows the emotion.
+fn without_emotion(proposal: &mut Proposal) {
+    let (unknown, rows): (Vec<Row>, Vec<Row>) = std::mem::take(&mut proposal.rows)
+        .into_iter()
+        .partition(|row| is_unknown(&row.emotion));
+    proposal.rows = rows;
+    let Some(first) = unknown.first() else {
+        return;
+    };
+    proposal.warnings.push(format!(
+        "{} whose emotion is not known (`{}`) excluded; where that is a class, write it into the manifest and label_map",
+        plural(unknown.len(), "recording"),
+        excerpt(&first.emotion)
+    ));
+    proposal
+        .set_aside
+        .extend(unknown.into_iter().map(|row| SetAside {
+            detail: format!("its emotion is not known: {}", row.emotion),
+            reason: Reason::MissingLabel,
+            path: row.path,
+        }));
 }
 
 fn classify(proposal: &mut Proposal) {
@@ -67,6 +91,19 @@ fn classify(proposal: &mut Proposal) {
         proposal.warnings.push(format!(
             "these labels are no words that ser knows, and are kept as classes: {}",
             listed(&unknown, SHOWN)
+        ));
+    }
+    let bracketed: Vec<String> = own
+        .iter()
+        .filter_map(|word| {
+            let class = words::without_brackets(word).and(words::emotion(word))?;
+            Some(format!("{word} as {class}"))
+        })
+        .collect();
+    if !bracketed.is_empty() {
+        proposal.warnings.push(format!(
+            "what labels have in brackets is ignored: {}; where it makes another class, correct label_map in the pipeline file",
+            listed(&bracketed, SHOWN)
         ));
     }
     let class = |word: &str| {
@@ -268,7 +305,11 @@ fn speakers(proposal: &Proposal) -> Option<String> {
         .count();
     let who = match (speakers, without) {
         (0, _) => "speakers are not known".to_owned(),
-        (1, 0) => "there is one speaker".to_owned(),
+        (1, 0) => {
+            return Some(
+                "there is one speaker: figures will be those of this voice alone, and say nothing about others".to_owned(),
+            );
+        }
         _ => format!("speakers are not known of {without} of {rows} rows"),
     };
     Some(format!(

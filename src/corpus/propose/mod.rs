@@ -25,6 +25,7 @@ mod search;
 mod sheet;
 mod sound_check;
 mod speaker;
+mod table_folders;
 mod tables;
 mod variant;
 mod votes;

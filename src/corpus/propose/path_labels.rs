@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Folder;
 use super::field::{Field, fields, informative_fields};
-use super::place::Place;
+use super::place::{Choices, Place};
 use super::proposal::{Proposal, Row};
-use super::speaker::{Roles, are_sexed, sex};
+use super::speaker::{Roles, are_sexed, is_counter, sex};
 use super::words;
 use crate::corpus::{Reason, SetAside};
 use crate::error::{Error, Result};
 use crate::escape::shown;
-use crate::text::{listed, plural};
+use crate::text::{excerpt, listed, plural};
 
 /// Share of recordings whose word must be known for a field to be the emotion.
 const KNOWN: f64 = 0.5;
@@ -78,6 +78,15 @@ pub(super) fn label_by_paths(folder: &Folder, tables: &[String]) -> Result<Propo
         evidence.extend(field.as_ref().map(line));
     }
     let mut warnings = roles.warnings;
+    let counter = (roles.speaker.as_ref())
+        .filter(|field| choices.speaker.is_some() && is_counter(field, files));
+    warnings.extend(counter.map(|field| {
+        format!(
+            "{} looks like a number of takes or recordings, as every speaker has them: results rest on a guess until you take \"speaker\" \
+             out of corpus.guessed",
+            field.place.describe()
+        )
+    }));
     warnings.extend(rivals.iter().map(|rival| {
         format!(
             "{} tells another emotion of {}, such as {}: look which is right",
@@ -86,6 +95,8 @@ pub(super) fn label_by_paths(folder: &Folder, tables: &[String]) -> Result<Propo
             example(files, &emotion, rival.field)
         )
     }));
+    let is_strange = strange_words(&emotion, choices);
+    let mut strange: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut rows, mut set_aside, mut lacking) = (Vec::new(), Vec::new(), 0);
     for (i, path) in files.iter().enumerate() {
         let Some(word) = emotion.value(i) else {
@@ -97,6 +108,18 @@ pub(super) fn label_by_paths(folder: &Folder, tables: &[String]) -> Result<Propo
             });
             continue;
         };
+        if is_strange(word) {
+            *strange.entry(word).or_default() += 1;
+            set_aside.push(SetAside {
+                path: path.clone(),
+                reason: Reason::MissingLabel,
+                detail: format!(
+                    "its {} is {word}, no emotion that ser knows",
+                    describe(&emotion)
+                ),
+            });
+            continue;
+        }
         let columns = [
             ("sex", value(&roles.sex, i).and_then(words::sex)),
             ("split", value(&roles.split, i).and_then(words::part)),
@@ -119,11 +142,25 @@ pub(super) fn label_by_paths(folder: &Folder, tables: &[String]) -> Result<Propo
             plural(lacking, "recording")
         ));
     }
+    if !strange.is_empty() {
+        let words: Vec<String> = strange.keys().map(|word| excerpt(word)).collect();
+        warnings.push(format!(
+            "{} excluded, since {} is no emotion that ser knows: {}. To include them, write their emotions into the manifest and empty \
+             their cells in the column excluded, or say --emotion {} to take all of these for classes",
+            plural(strange.values().sum(), "recording"),
+            describe(&emotion),
+            listed(&words, SHOWN),
+            emotion.place
+        ));
+    }
     let has_speakers = rows.iter().any(|row| row.speaker.is_some());
     let has_sexes = rows.iter().any(|row| row.columns.contains_key("sex"));
     let guessed = [
         ("emotion", choices.emotion.is_none()),
-        ("speaker", choices.speaker.is_none() && has_speakers),
+        (
+            "speaker",
+            has_speakers && (choices.speaker.is_none() || counter.is_some()),
+        ),
         ("sex", has_sexes),
     ];
     Ok(Proposal {
@@ -137,6 +174,15 @@ pub(super) fn label_by_paths(folder: &Folder, tables: &[String]) -> Result<Propo
         set_aside,
         ..Proposal::default()
     })
+}
+
+/// Which words of a piece of the file names are no emotions: those that nobody knows, where most
+/// recordings have a known one and the user does not say that these are the emotions.
+fn strange_words(emotion: &Field, choices: &Choices) -> impl Fn(&str) -> bool {
+    let known = emotion.emotions().flatten().count();
+    let most = known * 2 > emotion.values.len();
+    let is_guess = most && choices.emotion.is_none() && !emotion.is_folder();
+    move |word| is_guess && words::emotion(word).is_none()
 }
 
 fn value(field: &Option<Field>, i: usize) -> Option<&str> {
@@ -327,12 +373,14 @@ fn no_emotion(
         [] => "the names tell nothing apart".to_owned(),
         _ => describe_all(informative),
     };
-    let example = informative
-        .first()
-        .map_or("folder:1".to_owned(), |field| field.place.to_string());
+    // Codes of persons or sessions are no example.
+    let example = informative.iter().find(|field| is_of_words(field));
+    let example = example.map_or(String::new(), |field| {
+        format!(", such as --emotion {}", field.place)
+    });
     Error::data(format!("nothing below {root} tells the emotion of its recordings")).hint(format!(
-        "looked for words for emotions in {fields}; {tables}. If one of these is the emotion, say so with --emotion FIELD, such as --emotion \
-         {example}; otherwise write a manifest with the columns path, emotion, speaker (pipelines/README.md)",
+        "looked for words for emotions in {fields}; {tables}. If one of these is the emotion, say so with --emotion FIELD{example}; \
+         otherwise write a manifest with the columns path, emotion, speaker (pipelines/README.md)",
     ))
 }
 

@@ -74,6 +74,11 @@ impl<'f> RecordingIndex<'f> {
         }
     }
 
+    /// Whether several recordings have a path that ends in `path`.
+    pub(super) fn is_repeated(&self, path: &str) -> bool {
+        self.ending_in(&composed(path)).places.len() > 1
+    }
+
     /// Recordings whose path ends in `path`: with its extension, or else without one that those may
     /// not have.
     fn ending_in(&self, path: &str) -> Matches<'_, 'f> {

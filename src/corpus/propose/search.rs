@@ -20,8 +20,8 @@ use crate::corpus::manifest::with_sounds;
 use crate::corpus::utterance::Source;
 use crate::corpus::walk::{AUDIO, Tree, check_root, folder, walk_until};
 use crate::corpus::{
-    Counts, EmodbSettings, GENERATED_MARK, Listing, Reason, compare, emodb, iemocap,
-    is_missing_speaker, ravdess, terms,
+    Counts, EmodbSettings, GENERATED_MARK, Listing, Reason, compare, emodb, iemocap, is_unknown,
+    ravdess, terms,
 };
 use crate::error::{Error, Result};
 use crate::escape::shown;
@@ -68,10 +68,7 @@ pub fn propose(
     let mut proposal = find_labels(&folder)?;
     speakers_of_column(&folder, &mut proposal)?;
     for row in &mut proposal.rows {
-        let speaker = row
-            .speaker
-            .take()
-            .filter(|speaker| !is_missing_speaker(speaker));
+        let speaker = row.speaker.take().filter(|speaker| !is_unknown(speaker));
         row.speaker = speaker.map(|speaker| composed(&speaker));
         row.emotion = composed(&row.emotion);
     }
@@ -195,7 +192,11 @@ fn find_labels(folder: &Folder) -> Result<Proposal> {
             return Ok(with(by_paths, &unique, why.chain(likeness).chain(warnings)));
         }
         let mut proposal = Proposal {
-            set_aside: table.without_label(files),
+            set_aside: table
+                .without_label(files)
+                .into_iter()
+                .chain(table.missing)
+                .collect(),
             unlabelled: table.unlabelled,
             rows: table.rows,
             evidence: table.evidence,
@@ -330,7 +331,7 @@ fn described(folder: &Folder) -> Option<Proposal> {
     warnings.extend(corpus.remarks.iter().cloned());
     let mut rows: Vec<Row> = listing.sources.into_iter().map(row).collect();
     for row in &mut rows {
-        row.speaker = row.speaker.take().filter(|one| !is_missing_speaker(one));
+        row.speaker = row.speaker.take().filter(|one| !is_unknown(one));
     }
     warnings.extend(without_copies(folder.root, folder.files).warnings);
     let found = Proposal {

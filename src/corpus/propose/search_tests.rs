@@ -546,6 +546,8 @@ fn names_are_safe_whatever_the_folder_is_called() {
 
 #[path = "layout_tests.rs"]
 mod layouts;
+#[path = "mixed_names_tests.rs"]
+mod mixed_names;
 
 #[test]
 fn a_field_of_words_is_the_emotion_though_most_are_unknown() {

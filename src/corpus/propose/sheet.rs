@@ -53,6 +53,9 @@ const EMOTION: [&str; 23] = [
 pub(super) struct Sheet {
     pub(super) columns: Vec<String>,
     pub(super) rows: Vec<Vec<String>>,
+    /// Where each of the rows is in the file: `line 12`.
+    places: Vec<u64>,
+    unit: &'static str,
     /// What reading it left open.
     pub(super) warnings: Vec<String>,
 }
@@ -87,6 +90,8 @@ pub(super) fn read(path: &Path, name: &str, most: usize, cancel: &Cancel) -> Res
     Ok(Sheet {
         columns: cells.columns,
         rows: cells.rows,
+        places: cells.places,
+        unit: cells.unit,
         warnings,
     })
 }
@@ -101,6 +106,24 @@ pub(super) struct Emotions {
 }
 
 impl Sheet {
+    /// Without anything that reading would have left open.
+    #[cfg(test)]
+    pub(super) fn of(columns: Vec<String>, rows: Vec<Vec<String>>) -> Sheet {
+        Sheet {
+            places: (2..).take(rows.len()).collect(),
+            unit: "line",
+            columns,
+            rows,
+            warnings: vec![],
+        }
+    }
+
+    /// Where the `i`th row is: `line 12`.
+    pub(super) fn place_of(&self, i: usize) -> String {
+        let place = self.places.get(i).copied().unwrap_or_default();
+        format!("{} {place}", self.unit)
+    }
+
     /// The column of that name.
     pub(super) fn place(&self, name: &str) -> Option<usize> {
         let exactly = self.columns.iter().position(|column| column == name);
@@ -147,6 +170,7 @@ impl Sheet {
             let numbers = (1..=self.columns.len()).map(|n| n.to_string()).collect();
             self.rows
                 .insert(0, std::mem::replace(&mut self.columns, numbers));
+            self.places.insert(0, 1);
         }
     }
 

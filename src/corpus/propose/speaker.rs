@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::field::Field;
-use super::place::Place;
-use super::variant::is_condition;
+use super::field::{Field, pieces, runs};
+use super::place::{Place, Position};
+use super::variant::{is_condition, is_count};
 use super::words;
-use crate::corpus::walk::folder;
+use crate::corpus::walk::{folder, stem};
 
 /// Share of recordings whose value must come again beside the same emotion: a number that counts
 /// recordings never does.
@@ -230,6 +230,77 @@ fn with_sex(field: &Field, sexes: Option<&Field>) -> (Field, bool) {
     (field.clone(), of.len() > 2)
 }
 
+/// Whether a piece of the file names numbers takes or recordings: its numbers stand behind such a
+/// word, or they begin anew with every name that is otherwise the same, and go on to different
+/// lengths.
+pub(super) fn is_counter(field: &Field, files: &[String]) -> bool {
+    let is_digits = |text: &str| text.chars().all(|c| c.is_ascii_digit());
+    let parts: Option<Vec<(&str, NameAround)>> = (files.iter().enumerate())
+        .map(|(i, file)| Some((field.value(i)?, NameAround::of(&field.place, file)?)))
+        .collect();
+    let Some(parts) = parts else {
+        return false;
+    };
+    if !parts
+        .iter()
+        .all(|(value, _)| is_digits(value) || is_count(value))
+    {
+        return false;
+    }
+    let behind = |(value, around): &(&str, NameAround)| {
+        is_count(value) || around.before.as_deref().is_some_and(is_count)
+    };
+    if parts.iter().any(behind) {
+        return true;
+    }
+    let mut groups: BTreeMap<&[String], BTreeSet<u64>> = BTreeMap::new();
+    for (value, around) in &parts {
+        let Ok(number) = value.parse() else {
+            return false;
+        };
+        groups.entry(&around.others).or_default().insert(number);
+    }
+    let begin_anew = |numbers: &BTreeSet<u64>| {
+        let (first, last) = (numbers.first().copied(), numbers.last().copied());
+        first.is_some_and(|first| first <= 1)
+            && first
+                .zip(last)
+                .is_some_and(|(a, b)| b - a + 1 == numbers.len() as u64)
+    };
+    let lengths: BTreeSet<usize> = groups.values().map(BTreeSet::len).collect();
+    groups.len() < parts.len() && lengths.len() > 1 && groups.values().all(begin_anew)
+}
+
+/// A piece of a file name left out: the one before it, and the folders and all other pieces.
+struct NameAround {
+    before: Option<String>,
+    others: Vec<String>,
+}
+
+impl NameAround {
+    /// `None` where the place is no single piece of the file name.
+    fn of(place: &Place, file: &str) -> Option<NameAround> {
+        let (mut others, position) = match place {
+            Place::Name(position) => (pieces(stem(file)), *position),
+            Place::AlnumRun(position) => (runs(stem(file)), *position),
+            _ => return None,
+        };
+        let at = match position {
+            Position::Nth(n) => n.checked_sub(1)?,
+            Position::Last => others.len().checked_sub(1)?,
+        };
+        if at >= others.len() {
+            return None;
+        }
+        others.remove(at);
+        let before = at
+            .checked_sub(1)
+            .and_then(|before| others.get(before).cloned());
+        others.push(folder(file).to_owned());
+        Some(NameAround { before, others })
+    }
+}
+
 impl Candidate {
     /// `None` where the values cannot be speakers.
     fn of(
@@ -239,6 +310,9 @@ impl Candidate {
         context: &[Vec<Option<&str>>],
         files: &[String],
     ) -> Option<Candidate> {
+        if is_counter(&field, files) {
+            return None;
+        }
         let n = emotion.values.len();
         let mut emotions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         let mut times: BTreeMap<(&str, &[Option<&str>], &str), usize> = BTreeMap::new();

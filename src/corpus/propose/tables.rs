@@ -9,6 +9,7 @@ use super::own_files::without_own_files;
 use super::proposal::{Row, contradictions};
 use super::recording_index::RecordingIndex;
 use super::sheet::{self, part_of};
+use super::table_folders::locate;
 use super::words;
 use crate::corpus::walk::{extension, walk_until};
 use crate::corpus::{Reason, SetAside};
@@ -232,6 +233,7 @@ fn joined(mut group: Vec<LabelTable>) -> Option<LabelTable> {
         all.tables.extend(one.tables);
         all.rows.extend(one.rows);
         all.unlabelled.extend(one.unlabelled);
+        all.missing.extend(one.missing);
         all.warnings.extend(one.warnings);
         all
     })?;
@@ -303,10 +305,11 @@ pub(super) fn column(folder: &Folder, name: &str) -> Result<BTreeMap<String, Str
     let mut seen = Vec::new();
     for table in without_own_files(root, walk_until(root, "", EXTENSIONS, cancel)?.files) {
         cancel.check()?;
-        let Ok(sheet) = sheet::read(&root.join(&table), &table, sheet::MOST_ROWS, cancel) else {
+        let Ok(mut sheet) = sheet::read(&root.join(&table), &table, sheet::MOST_ROWS, cancel)
+        else {
             continue;
         };
-        let Some((file, resolver)) = sheet.of_files(&index, &table, cancel) else {
+        let Ok((file, resolver)) = locate(&mut sheet, &table, &index, cancel) else {
             continue;
         };
         seen.push(format!(
@@ -352,6 +355,9 @@ pub(super) fn column(folder: &Folder, name: &str) -> Result<BTreeMap<String, Str
 #[cfg(test)]
 #[path = "release_tests.rs"]
 mod release_tests;
+#[cfg(test)]
+#[path = "table_folders_tests.rs"]
+mod table_folders_tests;
 #[cfg(test)]
 #[path = "tables_tests.rs"]
 mod tests;

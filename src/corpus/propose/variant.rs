@@ -62,17 +62,19 @@ const CONDITIONS: [&str; 6] = [
         japanese korean hindi urdu arabic persian farsi greek swedish danish norwegian finnish czech hungarian estonian bengali bangla \
         tamil telugu amharic hebrew thai vietnamese indonesian romanian ukrainian serbian croatian deutsch englisch francais espanol \
         italiano british american us uk gb dk cn jp kr gr br mx se no ch at native nonnative",
-    // Texts, takes and parts.
-    "\
-        sent sentence sentences satz prompt phrase text word words utterance utt version ver v t r u session sessions ses sess sitzung day \
-        tag date month week take takes rep repetition trial batch set part fold cd disc disk dvd vol corpus korpus corpora folder scene \
-        scenario file files clip clips audio audios sound sounds actors rec recording recordings aufnahme aufnahmen track segment segments \
-        seg chunk sample samples data dataset split splits block group list story episode season",
+    TAKES,
     // Who listens, not who speaks.
     "\
         rater raters rating ratings listener listeners annotator annotators annotation judge judges coder coders labeler labeller evaluator \
         evaluators rated perceiver horer hoerer observer",
 ];
+
+/// Texts, takes and parts.
+const TAKES: &str = "\
+        sent sentence sentences satz prompt phrase text word words utterance utt version ver v t r u session sessions ses sess sitzung day \
+        tag date month week take takes rep repetition trial batch set part fold cd disc disk dvd vol corpus korpus corpora folder scene \
+        scenario file files clip clips audio audios sound sounds actors rec recording recordings aufnahme aufnahmen track segment segments \
+        seg chunk sample samples data dataset split splits block group list story episode season";
 
 static CONDITION: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
     CONDITIONS
@@ -178,6 +180,12 @@ pub(in crate::corpus) fn is_treated(folder: &str) -> bool {
     folder
         .split('/')
         .any(|part| variant(part).0 == Some(Variant::Treated))
+}
+
+/// Whether a word, with or without a number behind it, counts texts, takes or parts: `take2`.
+pub(super) fn is_count(word: &str) -> bool {
+    let word = words::plain(word.trim_end_matches(|c: char| c.is_ascii_digit()));
+    TAKES.split_ascii_whitespace().any(|take| take == word)
 }
 
 /// Whether a word, with or without a number, names something that recordings share and that is no

@@ -265,11 +265,7 @@ mod tests {
 
     fn sheet(columns: &[&str], rows: &[&[&str]]) -> Sheet {
         let owned = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect();
-        Sheet {
-            columns: owned(columns),
-            rows: rows.iter().map(|row| owned(row)).collect(),
-            warnings: vec![],
-        }
+        Sheet::of(owned(columns), rows.iter().map(|row| owned(row)).collect())
     }
 
     #[test]

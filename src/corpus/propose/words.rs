@@ -12,55 +12,79 @@ use unicode_normalization::char::is_combining_mark;
 const EMOTIONS: [(&str, &str); 19] = [
     (
         "anger",
-        "anger angry ang wut aerger arger zorn wuetend wutend colere rabbia rab ira enojo enfado \
-         raiva zlosc gniew ofke kizgin kizginlik zlost gnev boos woede",
+        "anger angry ang wut aerger arger zorn wuetend wutend colere rabbia rab ira enojo \
+         enfado raiva zlosc gniew ofke kizgin kizginlik zlost gnev boos woede wutig zornig \
+         argerlich aergerlich verargert veraergert furieux furieuse furious arrabbiato \
+         arrabbiata enojado enojada enfadado enfadada furioso furiosa zly wsciekly boosheid \
+         гнев злость 愤怒 生气",
     ),
     (
         "boredom",
-        "boredom bored bor langeweile ennui noia aburrimiento tedio nuda skuka",
+        "boredom bored bor langeweile ennui noia aburrimiento tedio nuda skuka gelangweilt \
+         langweilig ennuye ennuyee annoiato annoiata aburrido aburrida entediado znudzony \
+         znudzenie sikilmis verveling verveeld скука 无聊",
     ),
     (
         "calm",
-        "calm cal calmness ruhe ruhig calme calma spokoj sakin spokojstvie",
+        "calm cal calmness ruhe ruhig calme calma spokoj sakin spokojstvie gelassen \
+         gelassenheit entspannt tranquille tranquillo tranquilla tranquilo tranquila calmo \
+         rustig sakinlik спокоиствие спокоино 平静",
     ),
     (
         "contempt",
-        "contempt con verachtung mepris disprezzo desprecio desprezo pogarda",
+        "contempt con verachtung mepris disprezzo desprecio desprezo pogarda contemptuous \
+         verachtlich veraechtlich meprisant verachting minachting презрение 轻蔑",
     ),
     (
         "disgust",
-        "disgust disgusted dis ekel degout disgusto asco nojo wstret obrzydzenie tiksinti igrenme \
-         otvraschenie",
+        "disgust disgusted dis ekel degout disgusto asco nojo wstret obrzydzenie tiksinti \
+         igrenme otvraschenie angeekelt geekelt angewidert degoute degoutee disgustato \
+         disgustata asqueado asqueada",
     ),
     (
         "excitement",
-        "excitement excited exc aufregung excitation emozione emocion",
+        "excitement excited exc aufregung excitation emozione emocion aufgeregt excite \
+         excitee eccitato eccitata emocionado emocionada",
     ),
     (
         "fear",
-        "fear fearful fea afraid scared anxiety anx angst furcht peur paura pau miedo medo strach \
-         korku strakh",
+        "fear fearful fea afraid scared anxiety anx angst furcht peur paura pau miedo medo \
+         strach korku strakh fearfulness angstlich aengstlich furchtsam effraye effrayee \
+         crainte spaventato spaventata asustado asustada miedoso assustado assustada \
+         przestraszony korkmus страх 恐惧 害怕",
     ),
-    ("frustration", "frustration frustrated fru"),
+    (
+        "frustration",
+        "frustration frustrated fru frustriert frustre frustree frustrato frustrata \
+         frustrado frustrada frustracion frustrazione frustracja",
+    ),
     (
         "happiness",
-        "happiness happy hap joy joyful freude froehlich frohlich glueck joie heureux gioia gio \
-         felicita alegria felicidad felicidade feliz radosc szczescie mutlu mutluluk sevinc radost \
-         blij",
+        "happiness happy hap joy joyful freude froehlich frohlich glueck joie heureux gioia \
+         gio felicita alegria felicidad felicidade feliz radosc szczescie mutlu mutluluk \
+         sevinc radost blij frohlichkeit froehlichkeit froh freudig heiter heiterkeit \
+         glucklich gluecklich gluck heureuse bonheur joyeux joyeuse felice allegria alegre \
+         contento contenta szczesliwy szczesliwa wesoly blijdschap vrolijk vrolijkheid \
+         geluk радость счастье 高兴 快乐 开心",
     ),
     (
         "neutral",
-        "neutral neu neutrality neutre neutrale neutro neutralny notr neytralno normal",
+        "neutral neu neutrality neutre neutrale neutro neutralny notr neytralno normal \
+         neutralitat neutralitaet neutralite neutralita neutralidad neutralidade \
+         neutralnosc neutraal неитрально неитральныи 中性 中立",
     ),
     (
         "sadness",
-        "sadness sad trauer traurig traurigkeit tristesse triste tristezza tri tristeza smutek \
-         uzgun uzuntu grust pechal verdriet",
+        "sadness sad trauer traurig traurigkeit tristesse triste tristezza tri tristeza \
+         smutek uzgun uzuntu grust pechal verdriet betrubt betruebt betrubnis \
+         niedergeschlagen smutny smutna smutno verdrietig грусть печаль 悲伤 伤心",
     ),
     (
         "surprise",
-        "surprise surprised sur sor ueberraschung uberraschung sorpresa surpresa zaskoczenie saskin \
-         saskinlik udivlenie ps pleasantsurprise pleasantsurprised",
+        "surprise surprised sur sor ueberraschung uberraschung sorpresa surpresa \
+         zaskoczenie saskin saskinlik udivlenie ps pleasantsurprise pleasantsurprised \
+         uberrascht ueberrascht erstaunt erstaunen surpris surpreso sorpreso sorprendido \
+         sorprendida surpreendido zaskoczony zaskoczona verrassing verrast удивление 惊讶 惊喜",
     ),
     ("sarcasm", "sarcasm sarcastic ironie irony ironia"),
     // Those of JL-Corpus and EmoV-DB.
@@ -80,7 +104,7 @@ static EMOTION: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
 });
 
 /// Lower case without accents, in whichever form these are written.
-pub(super) fn plain(word: &str) -> String {
+pub(in crate::corpus) fn plain(word: &str) -> String {
     let mut out = String::with_capacity(word.len());
     for c in word
         .nfd()
@@ -102,15 +126,28 @@ pub(super) fn plain(word: &str) -> String {
 }
 
 /// The letters and digits of [`plain`]: the same for all spellings of a word or a column.
-pub(super) fn key(word: &str) -> String {
+pub(in crate::corpus) fn key(word: &str) -> String {
     let mut key = plain(word);
     key.retain(char::is_alphanumeric);
     key
 }
 
-/// The class that a word stands for, whatever its case, accents and separators.
+/// The class that a word stands for, whatever its case, accents and separators, and whatever stands
+/// in brackets behind it.
 pub(in crate::corpus) fn emotion(word: &str) -> Option<&'static str> {
-    EMOTION.get(key(word).as_str()).copied()
+    let class = |word: &str| EMOTION.get(key(word).as_str()).copied();
+    class(word).or_else(|| class(without_brackets(word)?))
+}
+
+/// A word without what stands in brackets behind it: `wut` of `wut (sicher)`.
+pub(super) fn without_brackets(word: &str) -> Option<&str> {
+    let word = word.trim_end();
+    let closed = [('(', ')'), ('[', ']'), ('（', '）')];
+    let (open, _) = closed
+        .into_iter()
+        .find(|(_, close)| word.ends_with(*close))?;
+    let (before, _) = word.split_once(open)?;
+    Some(before.trim_end()).filter(|before| !before.is_empty())
 }
 
 /// What is no class: the raters of a recording do not agree.
@@ -159,7 +196,8 @@ pub(super) fn is_speaker_word(word: &str) -> bool {
 
 const SPEAKER: &str = "speaker speakers spk spkr actor actress subject sub subj participant talker \
     person voice user client sprecher sprecherin sprecherinnen vp vpn versuchsperson proband \
-    probandin schauspieler schauspielerin locuteur locutrice acteur hablante locutor locutora \
+    probandin versuchspersonen probanden teilnehmer teilnehmerin sujet sujets participante participantes partecipante \
+    sujeto soggetto deelnemer proefpersoon uczestnik badany denek katilimci schauspieler schauspielerin locuteur locutrice acteur hablante locutor locutora \
     actriz parlante attore falante ator spreker mowca aktor konusmaci diktor";
 const SPEAKER_AFFIXES: &str = "id ids nr no num number nummer name code label kennung";
 
@@ -222,9 +260,14 @@ mod tests {
     #[test]
     fn words_of_several_languages_name_one_class() {
         for (class, words) in [
-            ("anger", "ANG Wut colère kızgın"),
-            ("happiness", "Freude GIOIA radość Sevinç"),
+            ("anger", "ANG Wut colère kızgın Гнев 生气"),
+            (
+                "happiness",
+                "Freude GIOIA radość Sevinç Fröhlichkeit FROEHLICHKEIT glücklich joyeux",
+            ),
             ("sadness", "triste Traurigkeit smutek üzgün"),
+            ("surprise", "überrascht sorprendida"),
+            ("boredom", "gelangweilt aburrido"),
         ] {
             assert!(
                 words.split(' ').all(|word| emotion(word) == Some(class)),

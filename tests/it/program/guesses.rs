@@ -527,3 +527,43 @@ fn guesses_are_a_list_of_known_words() {
         .ser(&["plan", "small"])
         .fails(3, &["unknown key `gesst`", "guessed"]);
 }
+
+#[test]
+fn speakers_under_two_spellings_are_in_doubt_and_meet_no_demand() {
+    let project = Project::new();
+    let mut rows = Vec::new();
+    for i in 0..24 {
+        let name = format!("{i}.wav");
+        project.tone(&name, 150.0 + 17.0 * i as f32, 0.4);
+        // Of the two that are tested one is trained on under another spelling.
+        let (part, speaker) = match i {
+            0..16 => ("train", ["VP01", "VP02"][i % 2]),
+            _ => ("test", ["vp 1", "VP03"][i % 2]),
+        };
+        rows.push(format!(
+            "{name},{},{speaker},{part}",
+            ["calm", "happy"][i / 2 % 2]
+        ));
+    }
+    project.write(
+        "corpus/manifest.csv",
+        format!("path,emotion,speaker,split\n{}\n", rows.join("\n")),
+    );
+    pipeline(&project, "{ kind = \"declared\" }", "");
+    let run = ["run", "small", "-e", "apart"];
+    project.ser(&run).fails(
+        4,
+        &["the names of 1 of 2 test speakers differ from names that are trained on in their spelling alone"],
+    );
+    let text = String::from_utf8(project.read("pipelines/small.toml")).unwrap();
+    let text = text.replace("require = \"speaker-disjoint\"\n", "");
+    project.pipeline("small", &text);
+    let ran = project.ser(&run).ok();
+    let statement = "speakers in doubt: 1 test speaker is trained on under another spelling";
+    assert!(
+        ran.stdout.contains(&format!("(declared, {statement}, ")),
+        "{}",
+        ran.stdout
+    );
+    claims_nothing(&project, &[&ran]);
+}

@@ -1,0 +1,113 @@
+//! What stands in a cell for a value that nobody gave: marks, and words in the languages of the
+//! [words for emotions](super::propose::words).
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use super::propose::words::{is_speaker_column, key, plain};
+
+/// What tables hold where a value is missing, in lower case: nothing, a mark, or what pandas, R and
+/// spreadsheets write.
+const MISSING: [&str; 17] = [
+    "", "?", "-", "--", "\u{2013}", "\u{2014}", "na", "n/a", "n.a.", "<na>", "#n/a", "nan", "-nan",
+    "nat", "none", "null", "nil",
+];
+
+/// Abbreviations that are told from codes of speakers by their dots and strokes alone: `k.A.`,
+/// `o. A.`, `s/d`.
+const ABBREVIATED: [&str; 15] = [
+    "k.a.", "k.a", "k/a", "o.a.", "o.a", "n.b.", "n.n.", "n.d.", "n/d", "n.r.", "s.d.", "s/d",
+    "b.d.", "н/д", "н.д.",
+];
+
+/// Words that say so, separated by commas.
+const WORDS: [&str; 12] = [
+    "unknown, unk, unidentified, unnamed, unspecified, undefined, undetermined, anonymous, missing, \
+     not known, not given, not available, not specified, not stated, not recorded, not applicable, \
+     no answer, no data",
+    "unbekannt, unbekannte, unbekannter, unbekanntes, unbek, nicht bekannt, nicht angegeben, \
+     nicht erfasst, keine Angabe, keine Angaben, keine Daten, ohne Angabe, ohne Angaben, anonym, \
+     fehlt, fehlend, fehlender Wert",
+    "inconnu, inconnue, inconnus, non connu, non connue, non renseigné, non renseignée, \
+     non précisé, non précisée, non indiqué, non spécifié, non disponible, sans réponse, \
+     pas de réponse, pas de données, anonyme, manquant, manquante",
+    "desconocido, desconocida, no conocido, no disponible, no especificado, no indicado, \
+     no informado, sin datos, sin especificar, sin información, no consta, anónimo, anónima",
+    "sconosciuto, sconosciuta, ignoto, ignota, non noto, non nota, non conosciuto, non specificato, \
+     non indicato, nessun dato, anonimo, anonima, mancante",
+    "desconhecido, desconhecida, não informado, não disponível, não especificado, não indicado, \
+     sem informação, sem dados, anônimo, anônima",
+    "nieznany, nieznana, nieznane, nie podano, nie wiadomo, nieokreślony, brak, brak danych, \
+     anonimowy",
+    "bilinmiyor, bilinmeyen, belirtilmemiş, belirtilmedi, veri yok, anonim",
+    "onbekend, onbekende, niet bekend, niet opgegeven, geen opgave, geen gegevens, anoniem",
+    "неизвестно, неизвестный, неизвестная, неизвестен, неизвестна, не указано, не указан, \
+     не указана, нет данных, аноним, neizvestno, neizvestny, neizvestnyj, невідомо, невідомий",
+    "neznámý, neznámá, neznámo, ukendt, ukjent, okänd, okänt, tuntematon, ismeretlen, necunoscut, \
+     άγνωστο, άγνωστος, άγνωστη, نامشخص, ناشناس, مجهول, غير معروف, نامعلوم, अज्ञात",
+    "不明, 未知, 未詳, 不詳, 不详, 未記入, 未回答, 未填写, 佚名, 匿名, 无, 無, 미상, 불명, 모름, 알 수 없음",
+];
+
+static KEYS: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let words = WORDS.iter().flat_map(|words| words.split(", "));
+    words.map(key).collect()
+});
+
+/// Whether a cell of a table holds no value: it is empty, or what tables have in its place.
+pub fn is_missing(cell: &str) -> bool {
+    let cell = cell.trim();
+    cell.len() <= 4 && MISSING.contains(&cell.to_lowercase().as_str())
+}
+
+/// Whether a cell names no speaker or class: it is missing, or says in words that nobody knows
+/// (`keine Angabe`, `inconnu`, `unknown speaker`).
+pub fn is_unknown(cell: &str) -> bool {
+    if is_missing(cell) {
+        return true;
+    }
+    let mut short = plain(cell);
+    short.retain(|c| !c.is_whitespace());
+    if ABBREVIATED.contains(&short.as_str()) || KEYS.contains(&key(cell)) {
+        return true;
+    }
+    // Beside a word for speakers: `spk_unknown`, `unbekannter Sprecher`.
+    let words = cell.split(|c: char| !c.is_alphanumeric());
+    let (unknown, others): (Vec<&str>, Vec<&str>) = words
+        .filter(|word| !word.is_empty())
+        .partition(|word| KEYS.contains(&key(word)));
+    !unknown.is_empty() && others.into_iter().all(is_speaker_column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_gave_is_no_speaker_in_any_of_the_languages() {
+        for word in "|?|N/A|k.A.|k. A.|K.A|o.A.|n.b.|unknown|UNKNOWN|<unk>|keine Angabe|unbekannt|inconnue|\
+             Non renseigné|non renseigne\u{301}|desconocido|Sconosciuta|não informado|nieznany|bilinmiyor|\
+             onbekend|неизвестно|Неизвестный|н/д|不明|未知|미상|unknown speaker|spk_unknown|Unbekannter Sprecher|\
+             speaker-unknown|(not given)"
+            .split('|')
+        {
+            assert!(is_unknown(word), "{word}");
+        }
+        for speaker in "KA|NB|ND|OA|VP03|speaker|spk1|spk_1|unknown 2|Unk Hansen|Fehling|Anna|Nil Yalter|0|other|unklar"
+            .split('|')
+        {
+            assert!(!is_unknown(speaker), "{speaker}");
+        }
+        assert!(is_missing(" NaN ") && !is_missing("unknown") && !is_missing("k.A."));
+    }
+
+    #[test]
+    fn no_word_for_an_emotion_or_a_sex_says_that_nobody_knows() {
+        for word in KEYS.iter() {
+            assert!(
+                super::super::propose::words::emotion(word).is_none()
+                    && super::super::propose::words::sex(word).is_none(),
+                "{word}"
+            );
+        }
+    }
+}
