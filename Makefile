@@ -78,7 +78,8 @@ demo: ## Generate a small corpus, run everything on it, write reports/demo/index
 ifeq ($(DEMO),)
 	@$(SER) run demo $(if $(JOBS),--jobs $(JOBS))
 else
-	@test -e '$(GENERATED)/$(DEMO)' || $(SER) corpus generate --layout '$(DEMO)' '$(GENERATED)/$(DEMO)'
+	@test -e '$(GENERATED)/$(DEMO)' || { rm -rf '$(GENERATED)/$(DEMO).part' && $(SER) corpus generate --layout '$(DEMO)' '$(GENERATED)/$(DEMO).part' && \
+	  mv '$(GENERATED)/$(DEMO).part' '$(GENERATED)/$(DEMO)'; }
 ifneq ($(wildcard pipelines/$(DEMO).toml),)
 	@$(SER) run '$(DEMO)' --set 'corpus.root=$(GENERATED)/$(DEMO)' --as generated \
 	  $(foreach name,$(or $(EXPERIMENT),svm svm-speaker-independent majority),--experiment $(name)) $(if $(JOBS),--jobs $(JOBS))

@@ -54,7 +54,7 @@ pub enum ExportOf {
         /// From where.
         #[command(flatten)]
         from: From,
-        /// Write to this folder, which must not exist or be empty
+        /// Write to this folder: a new one, or an empty one
         #[arg(short, long, value_name = "FOLDER")]
         output: PathBuf,
         /// Only the predictions of this experiment (may be repeated)

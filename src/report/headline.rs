@@ -28,7 +28,7 @@ pub(super) struct Line<'r> {
     protocol: &'r str,
     speakers: TestSpeakers,
     transductive: bool,
-    /// The best figure of the source that the pipeline file names first.
+    /// The best figure of the source that is named first: the paper that is reproduced.
     first: Option<&'r Published>,
     /// The best figure of all other sources.
     published: Option<&'r Published>,
@@ -305,7 +305,16 @@ fn x(fraction: f64) -> f64 {
 fn draw(h: &mut Html, line: &Line, top: f64) {
     let middle = top + 14.0;
     svg::label(h, "name", "start", (0.0, top + 12.0), line.title);
-    let kind = format!("{}, {}", line.protocol, line.setting());
+    let has_copies = [&line.plain, &line.encoder]
+        .into_iter()
+        .flatten()
+        .any(|best| best.leak.is_some());
+    let copies = if has_copies {
+        ", copies of tested recordings trained on"
+    } else {
+        ""
+    };
+    let kind = format!("{}, {}{copies}", line.protocol, line.setting());
     svg::label(h, "tick", "start", (0.0, top + 27.0), &kind);
     let best = [(PLAIN, &line.plain), (ENCODER, &line.encoder)];
     for (class, best) in best

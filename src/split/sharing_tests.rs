@@ -253,7 +253,7 @@ fn a_guess_is_never_confirmed_and_what_the_audit_finds_wins() {
             false,
             1,
             "unknown",
-            "speakers in doubt: 1 pair of copies has different speakers, and 4 test speakers are trained on under other spellings; by name, \
+            "speakers in doubt: 1 pair of copies has different speakers, and 4 test speakers, counted in each fold, are trained on under other spellings; by name, \
              no test speaker is trained on in any of 2 folds",
         ),
         (

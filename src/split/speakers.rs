@@ -291,7 +291,7 @@ impl TestSpeakers {
                 let names = match respelt {
                     0 => None,
                     1 => Some("1 test speaker is trained on under another spelling".to_owned()),
-                    n => Some(format!("{n} test speakers are trained on under other spellings")),
+                    n => Some(format!("{n} test speakers, counted in each fold, are trained on under other spellings")),
                 };
                 let why: Vec<String> = copies.into_iter().chain(names).collect();
                 format!("speakers in doubt: {}", why.join(", and "))

@@ -20,8 +20,18 @@ const MOST_COLUMNS: usize = 10_000;
 const SPARSE: usize = 16;
 const FEW_CELLS: usize = 1_000_000;
 
-/// Votes for one emotion at most in an object of counts.
-const MOST_VOTES: u64 = 1000;
+/// Votes at most in an object of counts.
+const MOST_VOTES: f64 = 1000.0;
+
+/// What a list or an object is in place of a cell.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nested {
+    /// Nothing that a cell can hold.
+    Empty,
+    /// What raters chose, with semicolons between: `["anger", "fear"]`, or how many chose each:
+    /// `{"anger": 2, "fear": 1}`.
+    Votes,
+}
 
 type Object = Map<String, Value>;
 
@@ -38,13 +48,13 @@ fn is_lines(path: &Path) -> bool {
         .is_some_and(|e| e.eq_ignore_ascii_case("jsonl") || e.eq_ignore_ascii_case("ndjson"))
 }
 
-/// Reads all rows. The columns are the keys of the objects, whatever their case; a list of
-/// values is one cell, with semicolons; what no cell can hold is empty.
+/// Reads all rows. The columns are the keys of the objects, whatever their case; what no
+/// cell can hold is empty.
 ///
 /// # Errors
 /// `Io` where the file cannot be read; `Data` where a line or the file is longer than any, or it is
 /// no table.
-pub(super) fn sheet(path: &Path) -> Result<Sheet> {
+pub(super) fn sheet(path: &Path, nested: Nested) -> Result<Sheet> {
     let (unit, rows) = if is_lines(path) {
         ("line", lines(path)?)
     } else {
@@ -83,7 +93,7 @@ pub(super) fn sheet(path: &Path) -> Result<Sheet> {
                 .get(&plain(key))
                 .and_then(|place| cells.get_mut(*place))
             {
-                *place = cell(value);
+                *place = cell(value, nested);
             }
         }
         cells
@@ -165,7 +175,7 @@ fn entries(path: &Path) -> Result<Found> {
                 .filter_map(Value::as_array)
                 .filter(|list| !list.is_empty() && list.iter().all(Value::is_object));
             match (values.next(), values.next(), of_columns(&object)) {
-                (Some(list), None, _) if !list.is_empty() => list.clone(),
+                (Some(list), None, _) => list.clone(),
                 (_, _, Some(rows)) => rows,
                 _ => object
                     .into_iter()
@@ -223,27 +233,33 @@ fn named(name: String, about: Value) -> Object {
 }
 
 /// A value as CSV would show it.
-fn cell(value: &Value) -> String {
+fn cell(value: &Value, nested: Nested) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
         Value::Bool(truth) => truth.to_string(),
-        // What raters chose: `["anger", "fear"]`, or how often: `{"anger": 2, "fear": 1}`.
-        Value::Array(all) if all.iter().all(|one| !one.is_array() && !one.is_object()) => {
-            let cells: Vec<String> = all.iter().map(cell).collect();
+        Value::Array(all) if nested == Nested::Votes && !all.iter().any(is_nested) => {
+            let cells: Vec<String> = all.iter().map(|one| cell(one, nested)).collect();
             cells.join(";")
         }
-        Value::Object(counts) => {
-            let count = |n: &Value| n.as_u64().filter(|n| *n <= MOST_VOTES);
-            let of = counts.iter().map(|(key, n)| Some((key, count(n)?)));
-            let Some(all) = of.collect::<Option<Vec<_>>>() else {
+        Value::Object(counts) if nested == Nested::Votes => {
+            let count = |n: &Value| n.as_f64().filter(|n| *n >= 0.0 && n.fract() == 0.0);
+            let each = counts.iter().map(|(key, n)| Some((key, count(n)?)));
+            let Some(each) = each.collect::<Option<Vec<_>>>() else {
                 return String::new();
             };
-            let each = all.iter().map(|(key, n)| vec![key.as_str(); *n as usize]);
-            each.collect::<Vec<_>>().concat().join(";")
+            if each.iter().map(|(_, n)| n).sum::<f64>() > MOST_VOTES {
+                return String::new();
+            }
+            let votes = each.iter().map(|(key, n)| vec![key.as_str(); *n as usize]);
+            votes.collect::<Vec<_>>().concat().join(";")
         }
         _ => String::new(),
     }
+}
+
+fn is_nested(value: &Value) -> bool {
+    value.is_array() || value.is_object()
 }
 
 #[cfg(test)]
@@ -254,7 +270,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(name);
         std::fs::write(&path, text).unwrap();
-        let sheet = sheet(&path).unwrap();
+        let sheet = sheet(&path, Nested::Votes).unwrap();
         (
             sheet.columns,
             sheet.rows.map(|row| row.unwrap().cells.unwrap()).collect(),
@@ -317,7 +333,7 @@ mod tests {
         for text in ["", "7", "[", &"[".repeat(100_000)] {
             std::fs::write(&path, text).unwrap();
             assert_eq!(
-                sheet(&path).map(|_| ()).unwrap_err().kind(),
+                sheet(&path, Nested::Empty).map(|_| ()).unwrap_err().kind(),
                 crate::error::Kind::Data,
                 "{}",
                 text.len()
@@ -336,7 +352,7 @@ mod tests {
         )
         .unwrap();
         assert!(
-            sheet(&path)
+            sheet(&path, Nested::Empty)
                 .map(|_| ())
                 .unwrap_err()
                 .to_string()

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::columnar::parquet_rows;
-use super::json_rows;
+use super::json_rows::{self, Nested};
 use super::utf16::{Utf16, of_mark};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -54,6 +54,10 @@ pub(crate) struct Row {
 /// `Missing` where the file is not there, `Io` where it cannot be read, `Data` where it is no
 /// table; the last two also from the rows.
 pub(crate) fn open(path: &Path) -> Result<Sheet> {
+    open_with(path, Nested::Empty)
+}
+
+fn open_with(path: &Path, nested: Nested) -> Result<Sheet> {
     let file = match open_regular(path) {
         Ok(file) => file,
         Err(error)
@@ -87,7 +91,7 @@ pub(crate) fn open(path: &Path) -> Result<Sheet> {
             "is a spreadsheet or an archive, which ser does not read",
             "export the sheet as CSV (in a spreadsheet program: save as \"CSV UTF-8\")",
         ),
-        _ if json_rows::is_json(path) => json_rows::sheet(path),
+        _ if json_rows::is_json(path) => json_rows::sheet(path, nested),
         _ => text_rows(path, tap),
     }
 }
@@ -105,12 +109,12 @@ pub(crate) struct Cells {
     pub(crate) why: Option<String>,
 }
 
-/// All readable rows of a table, up to `most` of them, with its columns.
+/// All readable rows of a table, up to `most` of them, with its columns; lists of JSON are votes.
 ///
 /// # Errors
 /// As [`open`]; `Interrupted` on request.
 pub(crate) fn cells_of(path: &Path, most: usize, cancel: &Cancel) -> Result<Cells> {
-    let sheet = open(path)?;
+    let sheet = open_with(path, Nested::Votes)?;
     let mut out = Cells {
         columns: sheet.columns,
         rows: Vec::new(),

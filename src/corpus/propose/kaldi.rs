@@ -111,7 +111,6 @@ pub(super) fn read(folder: &Folder) -> Result<Option<Proposal>> {
             };
             let speaker = speaker.get(utterance.as_str()).copied();
             let mut columns = BTreeMap::from([("id", utterance.clone())]);
-            ids.note(utterance);
             columns.extend(start.clone().map(|start| ("start", start)));
             columns.extend(end.clone().map(|end| ("end", end)));
             // Rows that differ stay, and are told as contradictions of any table are.
@@ -124,6 +123,7 @@ pub(super) fn read(folder: &Folder) -> Result<Option<Proposal>> {
                 continue;
             }
             labels.push((emotion, speaker));
+            ids.note(utterance);
             let part = part_of(&one.scp);
             columns.extend(part.map(|part| ("split", part.to_owned())));
             let gender = speaker.and_then(|speaker| one.genders.get(speaker));

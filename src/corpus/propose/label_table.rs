@@ -149,17 +149,16 @@ pub(super) fn labelled(
         counted = found.columns;
     }
     let emotion = emotion(&sheet, file, path, choices)?;
-    let is_time = |name: &String| {
+    let is_more = |c: &usize| {
+        let name = sheet.columns.get(*c).map_or("", String::as_str);
         let key = words::key(name);
-        let mut times = OPTIONAL
+        let is_known = OPTIONAL
             .iter()
-            .filter(|(of, _)| ["start", "end"].contains(of));
-        times.any(|(_, others)| others.contains(&key.as_str()))
+            .any(|(_, others)| others.contains(&key.as_str()));
+        ![file, emotion.column].contains(c) && (is_known || words::is_speaker_column(name))
     };
-    let times: Vec<usize> = (0..sheet.columns.len())
-        .filter(|c| sheet.columns.get(*c).is_some_and(is_time))
-        .collect();
-    votes.extend(count_raters(&mut sheet, file, emotion.column, &times));
+    let more: Vec<usize> = (0..sheet.columns.len()).filter(is_more).collect();
+    votes.extend(count_raters(&mut sheet, file, emotion.column, &more));
     let mut warnings = sheet.warnings.clone();
     warnings.extend(votes.into_iter().map(|what| format!("in {path}, {what}")));
     warnings.extend(emotion.warning);
@@ -253,7 +252,10 @@ pub(super) fn labelled(
         if label.is_some() {
             rows.push(whole);
         } else {
-            bare.add(row.get(emotion).map_or("", |cell| cell.trim()));
+            let cell = row.get(emotion).map_or("", |cell| cell.trim());
+            if cell != UNDECIDED {
+                bare.add(cell);
+            }
             unlabelled.insert(found.clone(), whole);
         }
     }
@@ -364,7 +366,7 @@ fn elsewhere(sheet: &Sheet, index: &RecordingIndex<'_>) -> Rejected {
     Rejected::new("no column names the recordings".to_owned(), false)
 }
 
-/// The column of emotions, and what may be warninged of it.
+/// The column of emotions, and what has to be warned of.
 struct Emotion {
     column: usize,
     warning: Option<String>,

@@ -118,6 +118,16 @@ impl Sheet {
         }
     }
 
+    /// Keeps these rows, in this order.
+    pub(super) fn keep(&mut self, rows: impl Iterator<Item = usize>) {
+        let (mut kept, mut places) = (Vec::new(), Vec::new());
+        for n in rows {
+            kept.extend(self.rows.get_mut(n).map(std::mem::take));
+            places.extend(self.places.get(n));
+        }
+        (self.rows, self.places) = (kept, places);
+    }
+
     /// Where the `i`th row is: `line 12`.
     pub(super) fn place_of(&self, i: usize) -> String {
         let place = self.places.get(i).copied().unwrap_or_default();

@@ -2,18 +2,18 @@
 //! one for the one that counts), a column or a row for each rater, or a cell that lists what each
 //! rater chose.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::sheet::Sheet;
 use super::words;
-use crate::corpus::is_missing;
+use crate::corpus::{is_missing, is_unknown};
 use crate::text::{excerpt, listed, plural};
 
 /// The column that is put behind the others of a table with a column for each emotion or rater.
 const COLUMN: &str = "most votes";
 /// What stands where no emotion has more votes than all others.
 pub(super) const UNDECIDED: &str = "no single commonest emotion";
-/// Beginnings of the names of columns that say who rated, or of those of one rater each.
+/// Names of columns that say who rated and, with a number behind, of those of one rater each.
 const RATERS: [&str; 10] = [
     "rater",
     "annotator",
@@ -96,10 +96,10 @@ pub(super) struct Votes {
 /// for each rater, and no other one of emotions.
 pub(super) fn add_majority(sheet: &mut Sheet, file: usize) -> Option<Votes> {
     let is_rater = |c: &usize| {
-        let there = sheet.cells(*c).filter(|cell| !is_missing(cell)).count();
+        let there = sheet.cells(*c).filter(|cell| !is_unknown(cell)).count();
         let known = sheet.cells(*c).filter_map(words::emotion).count();
         let name = sheet.columns.get(*c).map_or("", String::as_str);
-        *c != file && is_of_raters(name) && known * 2 > there
+        *c != file && rater(name).is_some_and(|which| !which.is_empty()) && known * 2 > there
     };
     let columns: Vec<usize> = (0..sheet.columns.len()).filter(is_rater).collect();
     let found = sheet.emotions(file).columns;
@@ -108,16 +108,7 @@ pub(super) fn add_majority(sheet: &mut Sheet, file: usize) -> Option<Votes> {
     }
     let mut undecided = 0;
     for row in &mut sheet.rows {
-        let cells = columns.iter().filter_map(|c| row.get(*c));
-        let chosen: Vec<&str> = cells
-            .map(|cell| cell.trim())
-            .filter(|cell| !is_missing(cell))
-            .collect();
-        let winner = match chosen.is_empty() {
-            true => "",
-            false => commonest(&chosen).unwrap_or(UNDECIDED),
-        }
-        .to_owned();
+        let winner = decided(columns.iter().filter_map(|c| row.get(*c)));
         undecided += usize::from(winner == UNDECIDED);
         row.push(winner);
     }
@@ -133,62 +124,78 @@ pub(super) fn add_majority(sheet: &mut Sheet, file: usize) -> Option<Votes> {
     })
 }
 
-/// Of a table with a row for each rater, keeps one row for each recording or segment, with the
-/// emotion that most raters chose. The columns `times` bound segments.
+/// Of a table with a row for each rater, keeps one row for each recording, with the emotion that
+/// most raters chose; `None` where rows of a recording are by the same rater, or differ in one of
+/// the columns `more`: they are of segments, or contradict each other.
 pub(super) fn count_raters(
     sheet: &mut Sheet,
     file: usize,
     emotion: usize,
-    times: &[usize],
+    more: &[usize],
 ) -> Option<String> {
-    let names = sheet.columns.iter().enumerate();
-    let mut raters = names.filter(|(c, name)| ![file, emotion].contains(c) && is_of_raters(name));
-    let name = excerpt(raters.next()?.1);
-    let mut groups: BTreeMap<Vec<String>, Vec<usize>> = BTreeMap::new();
-    for (n, row) in sheet.rows.iter().enumerate() {
-        let cell = |c: &usize| row.get(*c).map_or("", |cell| cell.trim()).to_owned();
-        let place = std::iter::once(&file).chain(times).map(cell).collect();
-        groups.entry(place).or_default().push(n);
+    let is_taken = |c: usize| c == file || c == emotion || more.contains(&c);
+    let mut names = sheet.columns.iter().enumerate();
+    let (by, name) = names.find(|(c, name)| !is_taken(*c) && rater(name) == Some(""))?;
+    let name = excerpt(name);
+    let cell = |n: usize, c: usize| {
+        let row = sheet.rows.get(n);
+        row.and_then(|row| row.get(c))
+            .map_or("", |cell| cell.trim())
+    };
+    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for n in 0..sheet.rows.len() {
+        groups.entry(cell(n, file)).or_default().push(n);
     }
-    if groups.len() == sheet.rows.len() {
+    let is_one = |rows: &Vec<usize>| {
+        let of = |c: usize| rows.iter().map(|n| cell(*n, c)).collect::<BTreeSet<_>>();
+        of(by).len() == rows.len() && more.iter().all(|c| of(*c).len() == 1)
+    };
+    if groups.len() == sheet.rows.len() || !groups.values().all(is_one) {
         return None;
     }
-    let mut undecided = 0;
-    let mut kept = Vec::new();
-    for rows in groups.into_values() {
-        let cells = rows.iter().filter_map(|n| sheet.rows.get(*n)?.get(emotion));
-        let chosen: Vec<&str> = cells
-            .map(|cell| cell.trim())
-            .filter(|cell| !is_missing(cell))
-            .collect();
-        let winner = commonest(&chosen).map(str::to_owned);
-        undecided += usize::from(winner.is_none() && !chosen.is_empty());
-        let nothing = if chosen.is_empty() { "" } else { UNDECIDED };
-        let first = *rows.first()?;
-        kept.push((first, winner.unwrap_or_else(|| nothing.to_owned())));
-    }
-    kept.sort_unstable();
-    let all = sheet.rows.len();
-    sheet.rows = kept
-        .into_iter()
-        .filter_map(|(first, winner)| {
-            let mut row = std::mem::take(sheet.rows.get_mut(first)?);
-            *row.get_mut(emotion)? = winner;
-            Some(row)
+    let mut kept: Vec<(usize, String)> = groups
+        .into_values()
+        .filter_map(|rows| {
+            let cells = rows.iter().filter_map(|n| sheet.rows.get(*n)?.get(emotion));
+            Some((*rows.first()?, decided(cells)))
         })
         .collect();
-    let (of, all) = (sheet.rows.len(), plural(all, "row"));
+    kept.sort_unstable();
+    let all = plural(sheet.rows.len(), "row");
+    let undecided = kept
+        .iter()
+        .filter(|(_, winner)| winner == UNDECIDED)
+        .count();
+    sheet.keep(kept.iter().map(|(n, _)| *n));
+    for (row, (_, winner)) in sheet.rows.iter_mut().zip(&kept) {
+        row.get_mut(emotion)?.clone_from(winner);
+    }
     let what = format!(
         "{all} of raters, which column {name} names, are read as votes on {}",
-        plural(of, "recording")
+        plural(kept.len(), "recording")
     );
     Some(told(&what, undecided))
 }
 
-/// Whether a column says who rated, or what one of the raters chose.
-fn is_of_raters(name: &str) -> bool {
-    let key = words::key(name);
-    RATERS.iter().any(|word| key.starts_with(word))
+/// What follows the word for a rater in the name of a column: nothing, or the number of one.
+fn rater(name: &str) -> Option<&str> {
+    let name = name.trim();
+    let word = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let which = name.get(word.len()..)?;
+    let key = words::key(word);
+    let key = key.strip_suffix("id").unwrap_or(&key);
+    let key = key.strip_suffix('s').unwrap_or(key);
+    RATERS.contains(&key).then_some(which)
+}
+
+/// The emotion that most of the cells give; nothing where none gives one.
+fn decided<'c>(cells: impl Iterator<Item = &'c String>) -> String {
+    let cells = cells.map(|cell| cell.trim());
+    let chosen: Vec<&str> = cells.filter(|cell| !is_unknown(cell)).collect();
+    match (chosen.is_empty(), commonest(&chosen)) {
+        (true, _) => String::new(),
+        (false, winner) => winner.unwrap_or(UNDECIDED).to_owned(),
+    }
 }
 
 /// Replaces lists of choices (`anger;anger;neutral`, `['anger']`) in columns of such cells by the
@@ -318,6 +325,17 @@ mod tests {
         assert!(votes.said.contains("1 row without"), "{}", votes.said);
         let mut told = sheet(&["file", "rater_1", "rater_2", "final"], &rows);
         assert_eq!(add_majority(&mut told, 0), None);
+        let rows: [&[&str]; 2] = [
+            &["a", "anger", "keine Angabe", "fear"],
+            &["b", "joy", "joy", "joy"],
+        ];
+        let names = ["file", "annotation_1", "annotation_2", "annotation_final"];
+        let mut told = sheet(&names, &rows);
+        assert_eq!(add_majority(&mut told, 0), None);
+        let rows = rows.map(|row| &row[..3]);
+        let mut unknown = sheet(&["file", "rater1", "rater2"], &rows);
+        add_majority(&mut unknown, 0).unwrap();
+        assert_eq!(unknown.cells(3).collect::<Vec<_>>(), ["anger", "joy"]);
 
         let rows: [&[&str]; 6] = [
             &["b", "AB", "joy", "s2"],
@@ -338,5 +356,13 @@ mod tests {
         assert_eq!(cells(2), [UNDECIDED, "anger", "fear"]);
         assert_eq!(cells(3), ["s2", "s1", "s3"]);
         assert_eq!(count_raters(&mut long, 0, 2, &[]), None);
+
+        // Segments by one annotator, and two speakers of one recording, are no votes.
+        let rows: [&[&str]; 2] = [&["a", "AB", "joy", "s2"], &["a", "AB", "anger", "s2"]];
+        let mut segments = sheet(&["file", "annotator_id", "emotion", "speaker"], &rows);
+        assert_eq!(count_raters(&mut segments, 0, 2, &[3]), None);
+        let rows: [&[&str]; 2] = [&["a", "AB", "joy", "s1"], &["a", "CD", "joy", "s2"]];
+        let mut two = sheet(&["file", "annotator", "emotion", "speaker"], &rows);
+        assert_eq!(count_raters(&mut two, 0, 2, &[3]), None);
     }
 }

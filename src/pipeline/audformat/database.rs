@@ -374,10 +374,11 @@ const PARTS: [&str; 3] = ["dev", "test", "train"];
 
 /// What a licence allows, in the words of audformat.
 fn usage(licence: Option<&str>) -> &'static str {
-    let has = |word: &str| licence.is_some_and(|licence| licence.contains(word));
+    let licence = licence.unwrap_or_default().to_lowercase();
+    let has = |word: &str| licence.contains(word);
     if has("signed") {
         "restricted"
-    } else if has("no commercial use") || has("non-commercial") || has("research") {
+    } else if has("no commercial use") || has("non-commercial") || has("-nc") || has("research") {
         "research"
     } else {
         "other"
