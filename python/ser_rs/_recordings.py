@@ -3,102 +3,107 @@
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Iterable
-from numbers import Real
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
 
-from ser_rs._errors import exception
+from ser_rs._errors import usage
+from ser_rs._frames import HINT, index_of, is_frame, is_row, names_several, rows
+from ser_rs._samples import clip, is_swapped, looks_16_bit, samples_of
 
 Recordings = Union[str, "os.PathLike[str]", Iterable[Any], Any]
-HINT = "give paths, a data frame with a column path, or pairs of samples and their rate in Hz"
 
 
-def as_recordings(recordings: Recordings, rate: float | None) -> list[Any]:
-    """A path for what may be a folder or a manifest, else (path, bytes, speaker, start, end)."""
-    if isinstance(recordings, (str, os.PathLike)):
-        return [os.fspath(recordings)]
-    if isinstance(recordings, dict) or hasattr(recordings, "columns"):
-        return _rows(recordings)
-    if _holds_samples(recordings):
-        return [_clip("0", recordings, rate)]
-    if isinstance(recordings, tuple) and _is_pair(recordings):
-        return [_clip("0", *recordings)]
-    if not isinstance(recordings, Iterable):
-        raise exception("Usage", f"{type(recordings).__name__} holds no recordings", HINT, 2)
-    return [_one(str(at), one, rate) for at, one in enumerate(recordings)]
+class Given(NamedTuple):
+    """Recordings as the library takes them.
+
+    Attributes:
+        recordings: a path for what may be a folder or a manifest, else (path, bytes, speaker, start,
+            end).
+        root: where the paths of manifests start.
+        index: the index of pandas, with a label for each recording, or None.
+        warnings: what looks wrong.
+    """
+
+    recordings: list[Any]
+    root: str | None
+    index: Any | None
+    warnings: list[str]
 
 
-def _one(name: str, one: Any, rate: float | None) -> Any:
-    if isinstance(one, (str, os.PathLike)):
-        return os.fspath(one)
-    if isinstance(one, (tuple, list)) and _is_pair(one):
-        return _clip(name, *one)
-    if _holds_samples(one):
-        return _clip(name, one, rate)
-    raise exception("Usage", f"recording {name} is {type(one).__name__}, neither a path nor samples", HINT, 2)
+def as_recordings(recordings: Recordings, rate: float | None, root: str | os.PathLike[str] | None) -> Given:
+    """What `recordings` holds."""
+    root = None if root is None else os.fspath(root)
+    reader = _Reader(rate)
+    if is_frame(recordings):
+        given = Given(rows(recordings, root), None, index_of(recordings), [])
+    else:
+        given = Given(reader.all(recordings), root, None, reader.warnings())
+        index = index_of(recordings)
+        if index is not None and not any(isinstance(one, str) and names_several(one) for one in given.recordings):
+            # Of samples in a series, the index counts samples.
+            given = given._replace(index=index if len(index) == len(given.recordings) else None)
+    if rate is not None and given.recordings and not reader.has_samples:
+        raise usage("rate is given, and no recording is an array of samples", "leave out rate: files say their own")
+    return given
 
 
-def _is_pair(one: Any) -> bool:
-    return len(one) == 2 and isinstance(one[1], Real) and _holds_samples(one[0])
+class _Reader:
+    def __init__(self, rate: float | None) -> None:
+        self.rate = rate
+        self.has_samples = False
+        self.small: list[str] = []
+
+    def all(self, recordings: Any) -> list[Any]:
+        if isinstance(recordings, (str, os.PathLike)):
+            return [self.path("0", recordings)]
+        if is_row(recordings):
+            raise usage("a row of a data frame is no table", "give a table of one row: frame.loc[[label]], or frame.iloc[[position]]")
+        samples = samples_of(recordings, "0")
+        if samples is not None:
+            return [self.clip("0", samples, self.rate)]
+        if isinstance(recordings, tuple) and len(recordings) == 2 and not isinstance(recordings[1], (str, os.PathLike)):
+            samples = samples_of(recordings[0], "0")
+            if (samples is not None and _is_single(recordings[1])) or is_swapped(recordings, "0"):
+                return [self.pair("0", recordings)]
+        if not isinstance(recordings, Iterable):
+            raise usage(f"{type(recordings).__name__} holds no recordings", HINT)
+        return [self.one(str(at), one) for at, one in enumerate(recordings)]
+
+    def one(self, name: str, one: Any) -> Any:
+        if isinstance(one, (str, os.PathLike)):
+            return self.path(name, one)
+        samples = samples_of(one, name)
+        if samples is not None:
+            return self.clip(name, samples, self.rate)
+        if isinstance(one, (tuple, list)) and len(one) == 2 and (is_swapped(one, name) or samples_of(one[0], name) is not None):
+            return self.pair(name, one)
+        raise usage(f"recording {name} is {type(one).__name__}, neither a path nor samples", HINT)
+
+    def path(self, name: str, path: Any) -> str:
+        text = os.fspath(path)
+        if not text:
+            raise usage(f"the path of recording {name} is empty", "name a recording, a folder or a manifest")
+        return text
+
+    def pair(self, name: str, pair: Any) -> Any:
+        if is_swapped(pair, name):
+            raise usage(f"recording {name} is a rate and samples", "swap them: (samples, rate)")
+        return self.clip(name, samples_of(pair[0], name), pair[1])
+
+    def clip(self, name: str, samples: Any, rate: Any) -> Any:
+        self.has_samples = True
+        if looks_16_bit(samples):
+            self.small.append(name)
+        return clip(name, samples, rate)
+
+    def warnings(self) -> list[str]:
+        if not self.small:
+            return []
+        count = "1 recording of int32 looks" if len(self.small) == 1 else f"{len(self.small)} recordings of int32 look"
+        text = f"{count} like 16-bit samples (the first: recording {self.small[0]}): its peak is below 2**16, "
+        return [text + "and full scale is 2**31; give y.astype(numpy.int16) if so"]
 
 
-def _holds_samples(one: Any) -> bool:
-    """Whether it is an array of numbers, of whichever library."""
-    if not hasattr(one, "__array__"):
-        return False
-    import numpy
-
-    return numpy.asarray(one).dtype.kind in "biufc"
-
-
-def _rows(frame: Any) -> list[Any]:
-    names = list(getattr(frame, "column_names", frame if isinstance(frame, dict) else frame.columns))
-    if "path" not in names:
-        raise exception("Usage", f"the table has no column path, but {', '.join(map(str, names))}", HINT, 2)
-
-    def column(name: str) -> list[Any]:
-        if name not in names:
-            return [None] * len(frame["path"])
-        values = frame[name]
-        for method in ("to_pylist", "to_list"):
-            if hasattr(values, method):
-                values = getattr(values, method)()
-        # A missing value of pandas is not equal to itself, or (pandas.NA) has no truth.
-        return [None if value is None or value is not value or _is_missing(value) else value for value in values]
-
-    paths, speakers = column("path"), column("speaker")
-    if None in paths:
-        raise exception("Data", f"row {paths.index(None)} of the table has no path", None, 4)
-    seconds = [[None if at is None else float(at) for at in column(name)] for name in ("start", "end")]
-    who = [None if speaker is None else str(speaker) for speaker in speakers]
-    return [(os.fspath(path), None, *rest) for path, *rest in zip(paths, who, *seconds)]
-
-
-def _is_missing(value: Any) -> bool:
-    return type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
-
-
-def _clip(name: str, samples: Any, rate: float | None) -> tuple[str, bytes, None, None, None]:
-    """A recording in memory: the samples as a WAVE file of 32-bit floats, which keeps their bits."""
-    import numpy
-
-    if rate is None:
-        raise exception("Usage", f"recording {name} has no sampling rate", "say rate=16000, or give pairs of samples and rate", 2)
-    if int(rate) != rate or not 0 < rate < 2**32:
-        raise exception("Usage", f"the sampling rate of recording {name} is {rate}", "give whole Hz", 2)
-    array = numpy.asarray(samples)
-    if array.ndim != 1:
-        hint = "give one channel, such as the mean over all: y.mean(axis=...)"
-        raise exception("Usage", f"the samples of recording {name} have the shape {array.shape}", hint, 2)
-    if array.dtype.kind == "i" and array.dtype.itemsize in (2, 4):
-        array = array.astype("f8") / 2.0 ** (8 * array.dtype.itemsize - 1)
-    elif array.dtype.kind != "f":
-        hint = "give floats with full scale at 1, or int16 or int32"
-        raise exception("Usage", f"the samples of recording {name} are {array.dtype}", hint, 2)
-    data = array.astype("<f4").tobytes()
-    if len(data) > 2**32 - 64:
-        raise exception("Usage", f"recording {name} has more than 4 GiB of samples", "write it to a file", 2)
-    rate = int(rate)
-    header = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 3, 1, rate, 4 * rate, 4, 32, b"data", len(data))
-    return name, header + data, None, None, None
+def _is_single(value: Any) -> bool:
+    """Whether it is no collection, as a rate has to be."""
+    return getattr(value, "shape", None) == () or not isinstance(value, Iterable)

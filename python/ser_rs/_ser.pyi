@@ -1,6 +1,5 @@
 import os
 from collections.abc import Sequence
-from typing import Any
 
 _Path = str | os.PathLike[str]
 _Clip = tuple[_Path, bytes | None, str | None, float | None, float | None]
@@ -16,8 +15,6 @@ class Table:
     @property
     def excluded(self) -> list[tuple[str, str, str]]:
         """Recordings without a row: (file, kind, reason)."""
-    def to_pandas(self) -> Any:
-        """The table as a pandas.DataFrame (needs pandas and pyarrow)."""
     def __len__(self) -> int: ...
 
 class Model:
@@ -33,17 +30,19 @@ class Model:
         recordings: Sequence[_Path | _Clip],
         windows: tuple[float, float | None] | None,
         one_speaker: bool,
+        root: _Path | None,
         skip: bool,
         threads: int | None,
-    ) -> tuple[Table, _Messages]: ...
+    ) -> tuple[Table, list[int], _Messages]: ...
 
 def features(
     recordings: Sequence[_Path | _Clip],
     set: str,
     encoder: _Path | None,
+    root: _Path | None,
     skip: bool,
     threads: int | None,
-) -> tuple[Table, _Messages]: ...
+) -> tuple[Table, list[int], _Messages]: ...
 def report_table(key: str, files: Sequence[tuple[str, _Path]]) -> Table: ...
 def feature_sets() -> list[tuple[str, int, list[str], bool]]: ...
 def run(program: _Path, arguments: Sequence[str]) -> int: ...

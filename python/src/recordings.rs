@@ -1,6 +1,6 @@
 //! Recordings in; features and predictions out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -40,24 +40,41 @@ pub enum Recording {
     Path(PathBuf),
 }
 
+/// The recordings; `root` is where the paths of manifests start.
 fn sources(
     recordings: Vec<Recording>,
+    root: Option<&Path>,
+    excluded: &mut Excluded,
     cancel: &Cancel,
     observer: &dyn Observer,
 ) -> Result<Sources> {
-    let mut sources = Sources::default().until(cancel);
+    let mut sources = Sources::under(root).until(cancel);
     for recording in recordings {
         match recording {
             Recording::Path(path) => sources.add(&path)?,
-            Recording::Clip(path, bytes, speaker, start_s, end_s) => sources.items.push(Ok(Clip {
-                path,
-                bytes: bytes.map(|bytes| Arc::from(&bytes[..])),
-                speaker,
-                start_s,
-                end_s,
-                features: None,
-            })),
+            Recording::Clip(path, bytes, speaker, start_s, end_s) => {
+                let clip = Clip {
+                    path,
+                    bytes: bytes.map(|bytes| Arc::from(&bytes[..])),
+                    speaker,
+                    start_s,
+                    end_s,
+                    features: None,
+                };
+                if clip.bytes.is_some() {
+                    excluded.arrays.insert(clip.name());
+                }
+                sources.items.push(Ok(clip));
+            }
         }
+    }
+    if root.is_some() && !sources.has_lists() {
+        let error = Error::usage("root is where the paths of manifests and data frames start");
+        return Err(error.hint("leave out root: there are neither"));
+    }
+    if let (Some(text), false) = (sources.astray.first(), excluded.skip) {
+        let hint = "name the folder that its paths start from: root=\"DIR\"";
+        return Err(Error::missing(text.as_str()).hint(hint));
     }
     sources.notes.iter().for_each(|note| observer.note(note));
     sources.astray.iter().for_each(|text| observer.warn(text));
@@ -76,40 +93,73 @@ fn jobs(jobs: Option<usize>) -> usize {
 struct Excluded {
     skip: bool,
     all: Vec<(String, String, String)>,
+    /// The names of the arrays, which are their positions.
+    arrays: HashSet<String>,
 }
 
 impl Excluded {
-    fn take(&mut self, rejected: &Rejected) -> Result<()> {
-        if !self.skip {
-            return Err(rejected.error.again());
+    fn new(skip: bool) -> Excluded {
+        Excluded {
+            skip,
+            all: vec![],
+            arrays: HashSet::new(),
         }
-        let (kind, why) = (rejected.reason.word(), rejected.error.to_string());
-        self.all.push((rejected.file.clone(), kind.to_owned(), why));
+    }
+
+    fn take(&mut self, rejected: &Rejected) -> Result<()> {
+        let (file, error) = (&rejected.file, rejected.error.again());
+        let error = if self.arrays.contains(file) {
+            of_array(file, error)
+        } else {
+            error
+        };
+        if !self.skip {
+            return Err(error);
+        }
+        let (kind, why) = (rejected.reason.word(), error.to_string());
+        self.all.push((file.clone(), kind.to_owned(), why));
         Ok(())
     }
 }
 
-/// The features of recordings, a row for each in their order.
+/// The error of an array, which has no file to replace, with its position.
+fn of_array(position: &str, error: Error) -> Error {
+    let name = format!("recording {position}");
+    let text = error.to_string();
+    let text = text.replace("the given bytes", &name);
+    let text = text.replace(&format!(" of {position}: "), &format!(" of {name}: "));
+    let text = if text.contains(&name) {
+        text
+    } else {
+        format!("{name}: {text}")
+    };
+    Error::new(error.kind(), text)
+}
+
+/// The features of recordings, a row for each in their order, and which recording each row is of.
 #[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "they are Python's keywords")]
 pub fn features(
     py: Python<'_>,
     recordings: Vec<Recording>,
     set: &str,
     encoder: Option<PathBuf>,
+    root: Option<PathBuf>,
     skip: bool,
     threads: Option<usize>,
-) -> PyResult<(Table, Messages)> {
+) -> PyResult<(Table, Vec<usize>, Messages)> {
     interruptible(py, |cancel| {
         let listener = Listener::default();
         let observer: &dyn Observer = &listener;
         let settings = settings(set, encoder.as_deref())?;
-        let sources = sources(recordings, cancel, observer)?;
+        let mut excluded = Excluded::new(skip);
+        let sources = sources(recordings, root.as_deref(), &mut excluded, cancel, observer)?;
         let memory = ser::cli::memory();
         let found = predict::features(sources, &settings, jobs(threads), memory, cancel)?;
-        let mut excluded = Excluded { skip, all: vec![] };
         let mut remarked: BTreeMap<Remark, (u64, String)> = BTreeMap::new();
         let mut rows = Vec::with_capacity(found.len());
-        for one in found {
+        let mut positions = Vec::with_capacity(found.len());
+        for (position, one) in found.into_iter().enumerate() {
             match one {
                 Ok(row) => {
                     for remark in row.remarks.iter() {
@@ -117,13 +167,15 @@ pub fn features(
                         remarked.entry(remark).or_insert_with(first).0 += 1;
                     }
                     rows.push(row);
+                    positions.push(position);
                 }
                 Err(rejected) => excluded.take(&rejected)?,
             }
         }
         predict::remark_on_decoding(&remarked, observer);
         let batch = feature_batch(rows, settings.of(settings.first())?)?;
-        Ok((Table::new(batch, excluded.all), listener.into_messages()))
+        let table = Table::new(batch, excluded.all);
+        Ok((table, positions, listener.into_messages()))
     })
 }
 
@@ -255,16 +307,19 @@ impl Model {
         self.predictor.needs_speaker()
     }
 
-    /// The predictions for recordings: a row for each recording or window in their order.
+    /// The predictions for recordings: a row for each recording or window in their order, and which
+    /// recording each row is of.
+    #[expect(clippy::too_many_arguments, reason = "they are Python's keywords")]
     fn predict(
         &self,
         py: Python<'_>,
         recordings: Vec<Recording>,
         windows: Option<(f64, Option<f64>)>,
         one_speaker: bool,
+        root: Option<PathBuf>,
         skip: bool,
         threads: Option<usize>,
-    ) -> PyResult<(Table, Messages)> {
+    ) -> PyResult<(Table, Vec<usize>, Messages)> {
         let windows = windows.map(|(window, hop)| Windows::new(window, hop));
         let settings = Settings {
             windows: windows.transpose().map_err(|error| exception(py, &error))?,
@@ -281,11 +336,13 @@ impl Model {
             let listener = Listener::default();
             let observer: &dyn Observer = &listener;
             predict::caution(predictor, observer);
-            let sources = sources(recordings, cancel, observer)?;
-            let excluded = Excluded { skip, all: vec![] };
+            let mut excluded = Excluded::new(skip);
+            let sources = sources(recordings, root.as_deref(), &mut excluded, cancel, observer)?;
             let mut rows = Rows {
                 labels: predictor.labels(),
                 rows: vec![],
+                positions: vec![],
+                seen: 0,
                 excluded,
             };
             let tally =
@@ -293,7 +350,7 @@ impl Model {
             predict::remark(&tally, predictor, settings.windows.is_some(), observer);
             let batch = inference::batch(predictor.labels(), &rows.rows)?;
             let table = Table::new(batch, rows.excluded.all);
-            Ok((table, listener.into_messages()))
+            Ok((table, rows.positions, listener.into_messages()))
         })
     }
 }
@@ -302,6 +359,9 @@ impl Model {
 struct Rows<'a> {
     labels: &'a [String],
     rows: Vec<InferenceRow>,
+    /// Which recording each row is of.
+    positions: Vec<usize>,
+    seen: usize,
     excluded: Excluded,
 }
 
@@ -310,10 +370,13 @@ impl Sink for Rows<'_> {
         let name = clip.name();
         let rows = inferences.iter().map(|one| one.row(&name, self.labels));
         self.rows.extend(rows);
+        self.positions.resize(self.rows.len(), self.seen);
+        self.seen += 1;
         Ok(())
     }
 
     fn rejected(&mut self, rejected: &Rejected) -> Result<()> {
+        self.seen += 1;
         self.excluded.take(rejected)
     }
 }

@@ -49,18 +49,7 @@ impl Table {
         self.excluded.clone()
     }
 
-    /// The table as a `pandas.DataFrame` (needs pandas and pyarrow).
-    fn to_pandas<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let table = slf.py().import("pyarrow")?.call_method1("table", (slf,))?;
-        table.call_method0("to_pandas")
-    }
-
     fn __len__(&self) -> usize {
         self.batch.num_rows()
-    }
-
-    fn __repr__(&self) -> String {
-        let (rows, columns) = (self.batch.num_rows(), self.batch.num_columns());
-        format!("<ser_rs.Table of {rows} rows and {columns} columns>")
     }
 }

@@ -522,6 +522,9 @@ fn the_python_package_gives_what_the_command_gives() {
             "speakers",
             &logistic.replace("\"standard\"", "\"per-speaker\""),
         ),
+        "[[experiment]]\nname = \"ensemble\"\nprotocol = { kind = \"stratified-kfold\", folds = 2 }\n\
+         model = { kind = \"ensemble\", members = [\"logistic\", \"knn\"] }\n"
+            .to_owned(),
     ];
     project.pipeline("small", &all.concat());
     project.ser(&["run", "small", "-q"]).ok();
@@ -559,6 +562,7 @@ fn the_python_package_gives_what_the_command_gives() {
         "api.py",
         &[env!("CARGO_BIN_EXE_ser")],
     );
+    run_in(&project, package.path(), "mistakes.py", &[]);
 }
 
 #[test]

@@ -121,7 +121,7 @@ for given, words in [
     ([(np.zeros(9000, np.uint8), 16000)], "uint8"),
     ([np.zeros(9000)], "no sampling rate"),
     ([(np.zeros(9000), 16000.5)], "16000.5"),
-    ({"file": paths}, "no column path"),
+    ({"sound": paths}, "no column path"),
     ([1.0], "recording 0 is float"),
     (7, "int"),
 ]:
