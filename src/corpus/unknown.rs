@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use super::propose::words::{is_speaker_column, key, plain};
+use super::propose::words::{is_speaker_column, key, sex};
+use crate::text::composed;
 
 /// What tables hold where a value is missing, in lower case: nothing, a mark, or what pandas, R and
 /// spreadsheets write.
@@ -13,11 +14,12 @@ const MISSING: [&str; 17] = [
     "nat", "none", "null", "nil",
 ];
 
-/// Abbreviations that are told from codes of speakers by their dots and strokes alone: `k.A.`,
-/// `o. A.`, `s/d`.
-const ABBREVIATED: [&str; 15] = [
-    "k.a.", "k.a", "k/a", "o.a.", "o.a", "n.b.", "n.n.", "n.d.", "n/d", "n.r.", "s.d.", "s/d",
-    "b.d.", "н/д", "н.д.",
+/// Abbreviations in the only spelling that is hardly anyone's initials: a small letter before a
+/// capital, or a stroke. `n.b.`, `n.n.`, `n.d.`, `n.r.`, `s.d.`, `b.d.`, `K.A.` and `O.A.` are not
+/// here: in a column of `A.M.`, `S.D.` and `N.B.` they are people, and a person taken for nobody is
+/// lost without a word.
+const ABBREVIATED: [&str; 12] = [
+    "k.A.", "k.A", "k/A", "k/a", "o.A.", "o.A", "n/d", "N/D", "s/d", "S/D", "н/д", "Н/Д",
 ];
 
 /// Words that say so, separated by commas.
@@ -60,22 +62,23 @@ pub fn is_missing(cell: &str) -> bool {
 }
 
 /// Whether a cell names no speaker or class: it is missing, or says in words that nobody knows
-/// (`keine Angabe`, `inconnu`, `unknown speaker`).
+/// (`keine Angabe`, `inconnu`, `unknown speaker`, `unknown_female`).
 pub fn is_unknown(cell: &str) -> bool {
     if is_missing(cell) {
         return true;
     }
-    let mut short = plain(cell);
+    let mut short = composed(cell);
     short.retain(|c| !c.is_whitespace());
     if ABBREVIATED.contains(&short.as_str()) || KEYS.contains(&key(cell)) {
         return true;
     }
-    // Beside a word for speakers: `spk_unknown`, `unbekannter Sprecher`.
+    // Beside words for speakers and sexes: `spk_unknown`, `unbekannter Sprecher`, `unbekannt (w)`.
     let words = cell.split(|c: char| !c.is_alphanumeric());
     let (unknown, others): (Vec<&str>, Vec<&str>) = words
         .filter(|word| !word.is_empty())
         .partition(|word| KEYS.contains(&key(word)));
-    !unknown.is_empty() && others.into_iter().all(is_speaker_column)
+    let says_no_name = |word: &str| is_speaker_column(word) || sex(word).is_some();
+    !unknown.is_empty() && others.into_iter().all(says_no_name)
 }
 
 #[cfg(test)]
@@ -84,15 +87,15 @@ mod tests {
 
     #[test]
     fn what_nobody_gave_is_no_speaker_in_any_of_the_languages() {
-        for word in "|?|N/A|k.A.|k. A.|K.A|o.A.|n.b.|unknown|UNKNOWN|<unk>|keine Angabe|unbekannt|inconnue|\
+        for word in "|?|N/A|n/a|k.A.|k. A.|k.A|o.A.|o. A.|n/d|unknown|UNKNOWN|<unk>|keine Angabe|unbekannt|inconnue|\
              Non renseigné|non renseigne\u{301}|desconocido|Sconosciuta|não informado|nieznany|bilinmiyor|\
              onbekend|неизвестно|Неизвестный|н/д|不明|未知|미상|unknown speaker|spk_unknown|Unbekannter Sprecher|\
-             speaker-unknown|(not given)"
+             speaker-unknown|(not given)|unknown_female|unknown-m|unbekannt (w)|Unbekannte Frau|male speaker, unknown"
             .split('|')
         {
             assert!(is_unknown(word), "{word}");
         }
-        for speaker in "KA|NB|ND|OA|VP03|speaker|spk1|spk_1|unknown 2|Unk Hansen|Fehling|Anna|Nil Yalter|0|other|unklar"
+        for speaker in "KA|NB|ND|OA|A.M.|S.D.|N.B.|n.b.|N.N.|n.d.|K.A.|k.a.|O.A.|B.D.|n.r.|Н.Д.|female|F.|female_2|unknown female 2|VP03|speaker|spk1|spk_1|unknown 2|Unk Hansen|Fehling|Anna|Nil Yalter|0|other|unklar"
             .split('|')
         {
             assert!(!is_unknown(speaker), "{speaker}");

@@ -30,6 +30,24 @@ const PLAIN: &str =
 const FEW_ROWS: u64 = 100_000;
 const ROWS_PER_BYTE: u64 = 4;
 
+/// Words in the names of columns that have paths.
+const NAMES_OF_FILES: [&str; 14] = [
+    "file",
+    "files",
+    "filename",
+    "filenames",
+    "filepath",
+    "filepaths",
+    "path",
+    "paths",
+    "pathname",
+    "audiofile",
+    "soundfile",
+    "wavfile",
+    "audiopath",
+    "wavpath",
+];
+
 /// Opens a table; what unpacks to far more than a manifest can need is refused by its sizes, before
 /// anything is decoded.
 ///
@@ -149,6 +167,21 @@ fn sounds_inside(path: &Path, column: &str) -> Error {
     )
 }
 
+/// Whether a column of that name has paths, by its words: `file_path`, `audioFile`, `filename`; not
+/// `profile` or `pathology`.
+fn is_name_of_files(name: &str) -> bool {
+    let mut spaced = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() && spaced.ends_with(char::is_lowercase) {
+            spaced.push(' ');
+        }
+        spaced.extend(c.to_lowercase());
+    }
+    spaced
+        .split(|c: char| !c.is_alphabetic())
+        .any(|word| NAMES_OF_FILES.contains(&word))
+}
+
 /// The column whose cells are recordings, as a struct with `bytes`, where no column names files.
 fn sound_column(file: &File) -> Option<String> {
     let file = file.try_clone().ok()?;
@@ -159,10 +192,7 @@ fn sound_column(file: &File) -> Option<String> {
             && field.is_primitive()
             && field.get_physical_type() == Physical::BYTE_ARRAY
     };
-    let names_files = |field: &TypePtr| {
-        let name = field.name().to_lowercase();
-        field.is_primitive() && ["path", "file"].iter().any(|word| name.contains(word))
-    };
+    let names_files = |field: &TypePtr| field.is_primitive() && is_name_of_files(field.name());
     let sound = fields
         .iter()
         .find(|field| field.is_group() && field.get_fields().iter().any(is_bytes))?;
@@ -263,6 +293,43 @@ mod tests {
         writer.write(&batch).unwrap();
         writer.close().unwrap();
         bytes
+    }
+
+    #[test]
+    fn columns_have_paths_by_whole_words_of_their_names() {
+        for name in
+            "file|path|Path|file_name|FileName|audioFile|audio_filepath|wav file|file1|audiopath"
+                .split('|')
+        {
+            assert!(is_name_of_files(name), "{name}");
+        }
+        for name in "profile|pathology|Profile_ID|psychopath|filed|".split('|') {
+            assert!(!is_name_of_files(name), "{name}");
+        }
+        // Whether anyone names files decides between two messages.
+        let sounds: ArrayRef = Arc::new(arrow::array::StructArray::from(vec![(
+            Arc::new(arrow::datatypes::Field::new(
+                "bytes",
+                DataType::Binary,
+                true,
+            )),
+            Arc::new(arrow::array::BinaryArray::from(vec![&b"RIFF"[..]])) as ArrayRef,
+        )]));
+        let text: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
+        let error = read(&parquet_of([
+            ("profile", text.clone()),
+            ("audio", sounds.clone()),
+        ]));
+        assert!(
+            error
+                .unwrap_err()
+                .to_string()
+                .contains("in its column audio"),
+        );
+        assert_eq!(
+            read(&parquet_of([("path", text), ("audio", sounds)])).unwrap(),
+            1
+        );
     }
 
     /// The rows of a table, or its error.

@@ -65,6 +65,24 @@ fn numbers_of_takes_are_no_speakers_and_stay_in_doubt_when_they_are_said_to_be()
         doubted(&found, "looks like a number of takes or recordings");
         assert!(found.guessed.contains(&"speaker"), "{:?}", found.guessed);
     }
+    // Nor is the speaker behind a word for speakers, or the one whom one name has behind another
+    // word, and the largest numbers do not overflow.
+    let actors = recordings(&["01", "02", "03"], &["anger", "joy", "sad"], |s, e, t| {
+        format!("actors_{s}_{e}_{}.wav", t + 1)
+    });
+    let mut once = recordings(&["01", "02", "03"], &["anger", "joy", "sad"], |s, e, t| {
+        format!("x_{s}_{e}_{}.wav", t + 1)
+    });
+    once.push("take_02_anger_9.wav".to_owned());
+    let huge = recordings(
+        &["0", "18446744073709551615"],
+        &["anger", "joy", "sad"],
+        |s, e, t| format!("x_{s}_{e}_{}.wav", t + 1),
+    );
+    for paths in [actors, once, huge] {
+        let found = chosen(&paths, None, Some("name:2")).unwrap();
+        assert!(!found.guessed.contains(&"speaker"), "{:?}", found.warnings);
+    }
     // A speaker that the user names is none of these.
     let found = chosen(&behind_a_word, None, Some("name:1")).unwrap();
     assert!(!found.guessed.contains(&"speaker"));

@@ -230,8 +230,8 @@ fn with_sex(field: &Field, sexes: Option<&Field>) -> (Field, bool) {
     (field.clone(), of.len() > 2)
 }
 
-/// Whether a piece of the file names numbers takes or recordings: its numbers stand behind such a
-/// word, or they begin anew with every name that is otherwise the same, and go on to different
+/// Whether a piece of the file names numbers takes or recordings: its numbers all stand behind such
+/// a word, or they begin anew with every name that is otherwise the same, and go on to different
 /// lengths.
 pub(super) fn is_counter(field: &Field, files: &[String]) -> bool {
     let is_digits = |text: &str| text.chars().all(|c| c.is_ascii_digit());
@@ -250,7 +250,7 @@ pub(super) fn is_counter(field: &Field, files: &[String]) -> bool {
     let behind = |(value, around): &(&str, NameAround)| {
         is_count(value) || around.before.as_deref().is_some_and(is_count)
     };
-    if parts.iter().any(behind) {
+    if parts.iter().all(behind) {
         return true;
     }
     let mut groups: BTreeMap<&[String], BTreeSet<u64>> = BTreeMap::new();
@@ -265,7 +265,8 @@ pub(super) fn is_counter(field: &Field, files: &[String]) -> bool {
         first.is_some_and(|first| first <= 1)
             && first
                 .zip(last)
-                .is_some_and(|(a, b)| b - a + 1 == numbers.len() as u64)
+                .and_then(|(first, last)| last.checked_sub(first))
+                .is_some_and(|steps| steps == numbers.len() as u64 - 1)
     };
     let lengths: BTreeSet<usize> = groups.values().map(BTreeSet::len).collect();
     groups.len() < parts.len() && lengths.len() > 1 && groups.values().all(begin_anew)

@@ -13,6 +13,11 @@ use crate::text::{composed, excerpt, plural};
 /// Share of the rows whose cell has to name the folder of a recording of the row's name.
 const MOST: f64 = 0.8;
 
+/// Letters by which a column that is called like folders is known to mean them.
+const SURE_LETTERS: usize = 3;
+/// What to do where no columns tell the folders.
+const REPAIR: &str = "write the folder before the name, or put a table into each folder";
+
 /// How the cells of a column name a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -78,11 +83,22 @@ fn bare(name: &str) -> String {
 }
 
 /// A column for a level of folders.
+#[derive(Clone, Copy)]
 struct Level {
     /// From 0.
     level: usize,
     column: usize,
     way: Way,
+}
+
+impl Level {
+    fn describe(&self, sheet: &Sheet) -> String {
+        format!("{} (folder:{})", title(sheet, self.column), self.level + 1)
+    }
+}
+
+fn title(sheet: &Sheet, column: usize) -> String {
+    excerpt(sheet.columns.get(column).map_or("", String::as_str))
 }
 
 fn folder_at(file: &str, level: usize) -> Option<&str> {
@@ -104,36 +120,24 @@ fn join_folders(sheet: &mut Sheet, index: &RecordingIndex<'_>) -> Option<Result<
     let is_repeated = |cell: &str| {
         !cell.contains(['/', '\\']) && times.get(&bare(cell)).is_some_and(|times| *times > 1)
     };
-    let (names, repeated) = (0..sheet.columns.len())
-        .map(|c| (c, sheet.cells(c).filter(|cell| is_repeated(cell)).count()))
-        .find(|(_, repeated)| repeated * 2 > sheet.rows.len())?;
-    let levels = levels(sheet, names, repeated, index, is_repeated);
-    let key = |name: &str, part: &dyn Fn(&Level) -> Option<String>| -> Option<Vec<String>> {
-        let mut key = vec![bare(name)];
-        for level in &levels {
-            key.push(part(level)?);
-        }
-        Some(key)
+    let names = (0..sheet.columns.len()).find(|c| {
+        let repeated = sheet.cells(*c).filter(|cell| is_repeated(cell)).count();
+        repeated * 2 > sheet.rows.len()
+    })?;
+    let columns = FolderColumns {
+        sheet,
+        names,
+        index,
+        rows: (sheet.rows.iter())
+            .filter(|row| row.get(names).is_some_and(|name| is_repeated(name)))
+            .collect(),
     };
-    let mut found: HashMap<Vec<String>, Option<&String>> = HashMap::new();
-    for file in index.files {
-        let part = |one: &Level| one.way.of_folder(folder_at(file, one.level)?);
-        if let Some(key) = key(file, &part) {
-            let one = found.entry(key);
-            one.and_modify(|one| *one = None).or_insert(Some(file));
-        }
-    }
-    let paths: Vec<Option<&String>> = (sheet.rows.iter())
-        .map(|row| {
-            let part = |one: &Level| one.way.of_cell(row.get(one.column)?);
-            found.get(&key(row.get(names)?, &part)?).copied().flatten()
-        })
-        .collect();
-    let title = |c: usize| excerpt(sheet.columns.get(c).map_or("", String::as_str));
-    let folders: Vec<String> = levels
-        .iter()
-        .map(|one| format!("{} (folder:{})", title(one.column), one.level + 1))
-        .collect();
+    let (levels, paths) = match columns.chosen() {
+        Ok(chosen) => chosen,
+        Err(why) => return Some(Err(why)),
+    };
+    let title = |c: usize| title(sheet, c);
+    let folders: Vec<String> = levels.iter().map(|one| one.describe(sheet)).collect();
     let folders = folders.join(" and ");
     let resolved = paths.iter().flatten().count();
     if resolved * 2 <= sheet.rows.len() {
@@ -173,47 +177,190 @@ fn join_folders(sheet: &mut Sheet, index: &RecordingIndex<'_>) -> Option<Result<
     Some(Ok(()))
 }
 
-/// The columns that name folders, of each level the one that names most; names are believed before
-/// numbers.
-fn levels(
-    sheet: &Sheet,
+/// The columns of a table as names of the folders of its recordings.
+struct FolderColumns<'t, 'f> {
+    sheet: &'t Sheet,
+    /// The column of the bare names.
     names: usize,
-    repeated: usize,
-    index: &RecordingIndex<'_>,
-    is_repeated: impl Fn(&str) -> bool,
-) -> Vec<Level> {
-    let deepest = (index.files.iter())
-        .map(|file| file.matches('/').count())
-        .max()
-        .unwrap_or(0);
-    let mut levels: Vec<Level> = Vec::new();
-    for level in 0..deepest {
-        let folders = index.files.iter().filter_map(|file| folder_at(file, level));
-        if folders.collect::<BTreeSet<_>>().len() < 2 {
-            continue;
+    index: &'t RecordingIndex<'f>,
+    /// The rows whose names come again in other folders.
+    rows: Vec<&'t Vec<String>>,
+}
+
+impl<'t> FolderColumns<'t, '_> {
+    /// For each level of folders the column that names them, and the path of each row's recording.
+    /// Columns that are called like the folders, or hold their names, are believed; numbers of any
+    /// other column may be strengths or ratings, and are asked where those do not suffice.
+    ///
+    /// # Errors
+    /// Which columns could be meant, where they name different recordings; which do not tell rows
+    /// apart.
+    fn chosen(&self) -> Result<(Vec<Level>, Vec<Option<&'t String>>), String> {
+        let mut levels = Vec::new();
+        self.add(&mut levels, true)?;
+        let paths = self.paths(&levels, self.sheet.rows.iter());
+        let believed = levels.len();
+        let found = self.paths(&levels, self.rows.iter().copied());
+        if found.iter().flatten().count() as f64 >= MOST * self.rows.len() as f64 {
+            return Ok((levels, paths));
         }
-        let found = [Way::Name, Way::Number].into_iter().find_map(|way| {
-            let there: HashSet<(String, String)> = (index.files.iter())
-                .filter_map(|file| Some((bare(file), way.of_folder(folder_at(file, level)?)?)))
+        self.add(&mut levels, false)?;
+        if levels.len() == believed {
+            return Ok((levels, paths));
+        }
+        let found = self.paths(&levels, self.rows.iter().copied());
+        let names: HashSet<String> = (self.rows.iter())
+            .filter_map(|row| row.get(self.names).map(|name| bare(name)))
+            .collect();
+        let distinct: HashSet<&String> = found.iter().flatten().copied().collect();
+        if distinct.len() < self.rows.len() || names.len() == self.rows.len() {
+            let guessed: Vec<String> = (levels[believed..].iter())
+                .map(|one| one.describe(self.sheet))
                 .collect();
-            let fits = |row: &&Vec<String>, c: usize| {
-                let name = row.get(names).filter(|name| is_repeated(name));
-                let part = row.get(c).and_then(|cell| way.of_cell(cell));
-                name.zip(part)
-                    .is_some_and(|(name, part)| there.contains(&(bare(name), part)))
-            };
-            let free = |c: &usize| *c != names && levels.iter().all(|one| one.column != *c);
-            let (column, fitting) = (0..sheet.columns.len())
-                .filter(free)
-                .map(|c| (c, sheet.rows.iter().filter(|row| fits(row, c)).count()))
-                .rev()
-                .max_by_key(|(_, fitting)| *fitting)?;
-            let is_enough = fitting as f64 >= MOST * repeated as f64;
-            is_enough.then_some(Level { level, column, way })
-        });
-        levels.extend(found);
+            return Err(format!(
+                "column {} names recordings that lie in several folders, and the numbers of {} may be those of folders or anything else, as they \
+                 do not tell each row another recording: {REPAIR}",
+                title(self.sheet, self.names),
+                guessed.join(" and ")
+            ));
+        }
+        let paths = self.paths(&levels, self.sheet.rows.iter());
+        Ok((levels, paths))
     }
-    levels
+
+    /// Adds columns for the levels that have none: those that are `sure`, or the others.
+    fn add(&self, levels: &mut Vec<Level>, sure: bool) -> Result<(), String> {
+        let files = self.index.files;
+        let deepest = files.iter().map(|file| file.matches('/').count()).max();
+        for level in 0..deepest.unwrap_or(0) {
+            let folders: BTreeSet<&str> = (files.iter())
+                .filter_map(|file| folder_at(file, level))
+                .collect();
+            if folders.len() < 2 || levels.iter().any(|one| one.level == level) {
+                continue;
+            }
+            for way in [Way::Name, Way::Number] {
+                if let Some(column) = self.column(level, way, &folders, levels, sure)? {
+                    levels.push(Level { level, column, way });
+                    break;
+                }
+            }
+        }
+        levels.sort_by_key(|one| one.level);
+        Ok(())
+    }
+
+    /// The column that names the folders of a level in this way.
+    fn column(
+        &self,
+        level: usize,
+        way: Way,
+        folders: &BTreeSet<&str>,
+        levels: &[Level],
+        sure: bool,
+    ) -> Result<Option<usize>, String> {
+        let there: HashSet<(String, String)> = (self.index.files.iter())
+            .filter_map(|file| Some((bare(file), way.of_folder(folder_at(file, level)?)?)))
+            .collect();
+        let are_numbers = (there.iter()).all(|(_, part)| part.chars().all(|c| c.is_ascii_digit()));
+        let parts = |c: usize| -> Vec<Option<String>> {
+            let part = |row: &&Vec<String>| {
+                let part = way.of_cell(row.get(c)?)?;
+                let key = (bare(row.get(self.names)?), part);
+                there.contains(&key).then_some(key.1)
+            };
+            self.rows.iter().map(part).collect()
+        };
+        let count = |parts: &[Option<String>]| parts.iter().flatten().count();
+        let mut fitting: Vec<(usize, Likeness, Vec<Option<String>>)> =
+            (0..self.sheet.columns.len())
+                .filter(|c| *c != self.names && levels.iter().all(|one| one.column != *c))
+                .map(|c| (c, Likeness::of(&self.sheet.columns[c], folders), parts(c)))
+                .filter(|(.., parts)| count(parts) as f64 >= MOST * self.rows.len() as f64)
+                .filter(|(_, like, _)| (!are_numbers || *like == Likeness::Word) == sure)
+                .collect();
+        let best = fitting.iter().map(|(_, like, _)| *like).max();
+        fitting.retain(|(_, like, _)| Some(*like) == best);
+        let most = (fitting.iter().rev()).max_by_key(|(.., parts)| count(parts));
+        let Some((column, _, chosen)) = most else {
+            return Ok(None);
+        };
+        let differs = |parts: &[Option<String>]| {
+            let both = parts.iter().zip(chosen);
+            both.into_iter()
+                .any(|(a, b)| a.is_some() && b.is_some() && a != b)
+        };
+        if fitting.iter().any(|(.., parts)| differs(parts)) {
+            let columns: Vec<String> = (fitting.iter())
+                .map(|(c, ..)| title(self.sheet, *c))
+                .collect();
+            return Err(format!(
+                "column {} names recordings that lie in several folders, and {} could each name these (folder:{}), but of different recordings: \
+                 {REPAIR}",
+                title(self.sheet, self.names),
+                columns.join(" and "),
+                level + 1
+            ));
+        }
+        Ok(Some(*column))
+    }
+
+    /// The one recording that each row names.
+    fn paths<'r>(
+        &self,
+        levels: &[Level],
+        rows: impl Iterator<Item = &'r Vec<String>>,
+    ) -> Vec<Option<&'t String>> {
+        let key = |name: &str, part: &dyn Fn(&Level) -> Option<String>| -> Option<Vec<String>> {
+            let parts: Option<Vec<String>> = levels.iter().map(part).collect();
+            Some([vec![bare(name)], parts?].concat())
+        };
+        let mut found: HashMap<Vec<String>, Option<&'t String>> = HashMap::new();
+        for file in self.index.files {
+            let part = |one: &Level| one.way.of_folder(folder_at(file, one.level)?);
+            if let Some(key) = key(file, &part) {
+                let one = found.entry(key);
+                one.and_modify(|one| *one = None).or_insert(Some(file));
+            }
+        }
+        rows.map(|row| {
+            let part = |one: &Level| one.way.of_cell(row.get(one.column)?);
+            found
+                .get(&key(row.get(self.names)?, &part)?)
+                .copied()
+                .flatten()
+        })
+        .collect()
+    }
+}
+
+/// How far a column is called like folders, `Sitzung` like `Sitzung 1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Likeness {
+    None,
+    /// `Session` and `S1`: as `Score` is.
+    Letters,
+    Word,
+}
+
+impl Likeness {
+    fn of(column: &str, folders: &BTreeSet<&str>) -> Likeness {
+        let column = words::key(column);
+        let like = |folder: &&str| {
+            let folder = words::key(folder);
+            let word = folder.trim_end_matches(|c: char| c.is_ascii_digit());
+            let is_short = word.len().min(column.len()) < SURE_LETTERS;
+            match word.is_empty() || column.is_empty() {
+                false if word == column => Likeness::Word,
+                false if word.starts_with(&column) || column.starts_with(word) => match is_short {
+                    true => Likeness::Letters,
+                    false => Likeness::Word,
+                },
+                _ => Likeness::None,
+            }
+        };
+        folders.iter().map(like).max().unwrap_or(Likeness::None)
+    }
 }
 
 /// The level of folders, from 1, that tells the same recordings apart as the cells of a column:

@@ -97,6 +97,85 @@ fn names_that_come_again_are_ambiguous_without_columns_of_folders() {
     assert!(!refused.contains("such as --emotion"), "{refused}");
 }
 
+/// Six recordings of each of `folders`, all of the same names, with what a row has of each.
+fn numbered(folders: usize) -> (Vec<String>, Vec<(usize, usize)>) {
+    let all: Vec<(usize, usize)> = (1..=folders)
+        .flat_map(|folder| (1..=6).map(move |number| (folder, number)))
+        .collect();
+    let path = |(folder, number): &(usize, usize)| format!("Sitzung {folder}/{number:03}.wav");
+    (all.iter().map(path).collect(), all)
+}
+
+/// What is found with a table of one row for each recording of [`numbered`].
+fn with_table(
+    folders: usize,
+    columns: &str,
+    cells: impl Fn(usize, usize) -> String,
+) -> crate::error::Result<crate::corpus::propose::Proposal> {
+    let (paths, all) = numbered(folders);
+    let rows = all.iter().map(|&(folder, number)| {
+        let emotion = EMOTIONS[(folder + number) % 3];
+        format!("{number:03}.wav;{};{emotion}", cells(folder, number))
+    });
+    let rows: Vec<String> = rows.collect();
+    let labels = table(&format!("Datei;{columns};Gefühl"), rows.into_iter());
+    laid_out(&paths, &[("l.csv", labels)])
+}
+
+#[test]
+fn a_column_called_like_the_folders_is_believed_before_other_numbers() {
+    for columns in [
+        "Intensität;Sitzung",
+        "Intensität;Sitzungsnr",
+        "Intensität;Sitz.",
+    ] {
+        let found = with_table(2, columns, |folder, number| {
+            format!("{};{folder}", 1 + number % 2)
+        });
+        let found = found.unwrap();
+        assert_eq!(found.recordings(), 12);
+        for (path, (folder, number)) in numbered(2).0.into_iter().zip(numbered(2).1) {
+            let row = found.rows.iter().find(|row| row.path == path).unwrap();
+            let wanted = ["anger", "sadness", "neutral"][(folder + number) % 3];
+            let emotion = crate::corpus::propose::words::emotion(&row.emotion);
+            assert_eq!(emotion, Some(wanted), "{path} of {columns}");
+        }
+    }
+}
+
+#[test]
+fn numbers_that_may_be_of_anything_name_folders_only_where_nothing_speaks_against_it() {
+    // Each row finds another recording.
+    let found = with_table(2, "Tag", |folder, _| folder.to_string()).unwrap();
+    assert_eq!(found.recordings(), 12);
+    // A rating of 1 to 5 beside five folders.
+    let rated = hint(with_table(5, "Rating", |folder, number| {
+        (1 + (folder * number) % 5).to_string()
+    }));
+    assert!(
+        rated.contains("the numbers of Rating (folder:1) may be those of folders or anything else"),
+        "{rated}"
+    );
+    let both = hint(with_table(2, "Intensität;Tag", |folder, number| {
+        format!("{};{folder}", 1 + number % 2)
+    }));
+    assert!(
+        both.contains("Intensität and Tag could each name these (folder:1)"),
+        "{both}"
+    );
+    // Two columns of the same numbers are one.
+    let found = with_table(2, "Tag;Termin", |folder, _| format!("{folder};{folder}")).unwrap();
+    assert_eq!(found.recordings(), 12);
+    // Where no name comes again in the table, nothing says that a number is that of a folder.
+    let (paths, _) = numbered(5);
+    let rows = (1..=6).map(|n| format!("{n:03}.wav;{};{}", 1 + n % 5, EMOTIONS[n % 3]));
+    let once = hint(laid_out(
+        &paths,
+        &[("l.csv", table("Datei;Rating;Gefühl", rows))],
+    ));
+    assert!(once.contains("the numbers of Rating (folder:1)"), "{once}");
+}
+
 #[test]
 fn rows_of_recordings_that_are_not_there_are_excluded_with_their_lines() {
     let recordings: Vec<String> = (0..12).map(|i| format!("{i:02}.wav")).collect();

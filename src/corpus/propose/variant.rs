@@ -63,9 +63,9 @@ const CONDITIONS: [&str; 6] = [
         tamil telugu amharic hebrew thai vietnamese indonesian romanian ukrainian serbian croatian deutsch englisch francais espanol \
         italiano british american us uk gb dk cn jp kr gr br mx se no ch at native nonnative",
     TAKES,
-    // Who listens, not who speaks.
+    // Who listens, not who speaks; all of the speakers.
     "\
-        rater raters rating ratings listener listeners annotator annotators annotation judge judges coder coders labeler labeller evaluator \
+        actors rater raters rating ratings listener listeners annotator annotators annotation judge judges coder coders labeler labeller evaluator \
         evaluators rated perceiver horer hoerer observer",
 ];
 
@@ -73,7 +73,7 @@ const CONDITIONS: [&str; 6] = [
 const TAKES: &str = "\
         sent sentence sentences satz prompt phrase text word words utterance utt version ver v t r u session sessions ses sess sitzung day \
         tag date month week take takes rep repetition trial batch set part fold cd disc disk dvd vol corpus korpus corpora folder scene \
-        scenario file files clip clips audio audios sound sounds actors rec recording recordings aufnahme aufnahmen track segment segments \
+        scenario file files clip clips audio audios sound sounds rec recording recordings aufnahme aufnahmen track segment segments \
         seg chunk sample samples data dataset split splits block group list story episode season";
 
 static CONDITION: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
