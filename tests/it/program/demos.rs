@@ -64,6 +64,7 @@ fn a_corpus_that_is_known_by_name_can_be_tried_on_generated_recordings() {
         "{written}"
     );
     // Without the corpus, the error says so.
+    project.ser(&["init", "ravdess"]).ok();
     project.ser(&["run", "ravdess"]).fails(
         5,
         &[
