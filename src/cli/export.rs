@@ -8,6 +8,7 @@ use clap::Subcommand;
 use super::args::Args;
 use super::variants::{self, Named};
 use super::{not_ours, print, say};
+use crate::cancel::Cancel;
 use crate::config::{self, Pipeline};
 use crate::error::{Error, Result};
 use crate::files::publish;
@@ -93,7 +94,7 @@ pub struct From {
 }
 
 /// Writes the table.
-pub fn export(export: &Export, args: &Args) -> Result<()> {
+pub fn export(export: &Export, args: &Args, cancel: &Cancel) -> Result<()> {
     let (place, what) = match &export.of {
         ExportOf::Features {
             place,
@@ -116,7 +117,8 @@ pub fn export(export: &Export, args: &Args) -> Result<()> {
             recordings,
         } => {
             let (pipeline, data) = (pipeline(from)?, &from.data_dir);
-            let written = audformat::write(&pipeline, experiments, data, output, *recordings)?;
+            let written =
+                audformat::write(&pipeline, experiments, data, output, *recordings, cancel)?;
             return tell(&written, output, args);
         }
     };

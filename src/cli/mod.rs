@@ -153,7 +153,7 @@ fn dispatch(
         Command::Runs(runs) => runs::runs(runs, args).map(|()| Exit::Done),
         Command::Diff(diff) => diff::diff(diff, args).map(|()| Exit::Done),
         Command::Results(one) => results::results(one, args).map(|()| Exit::Done),
-        Command::Export(one) => export::export(one, args).map(|()| Exit::Done),
+        Command::Export(one) => export::export(one, args, cancel).map(|()| Exit::Done),
         Command::Predict(predict) => {
             predict::predict(predict, args, cancel, observer).map(|()| Exit::Done)
         }

@@ -12,6 +12,7 @@ use database::Database;
 
 use super::export::{named, unfinished};
 use super::train::PREDICTIONS;
+use crate::cancel::Cancel;
 use crate::config::Pipeline;
 use crate::corpus::GENERATED_MARK;
 use crate::error::{Error, Kind, Result};
@@ -35,29 +36,48 @@ pub struct Written {
 /// With `recordings` it holds copies of these, too.
 ///
 /// # Errors
-/// `Usage` where there is something at `folder`, or for an experiment that the pipeline does not
-/// have; `Missing` where it has not been run so far, or a recording is gone; `Data` where tables are
+/// `Usage` where there is something at `folder`, for an experiment that the pipeline does not have,
+/// or for one named whose labels are shuffled, which is left out otherwise; `Missing` where it has not been run so far, or a recording is gone; `Data` where tables are
 /// damaged or do not fit each other, or recordings lie outside the root; `Io` where the file system
-/// refuses.
+/// refuses; what `cancel` asks for.
 pub fn write(
     pipeline: &Pipeline,
     experiments: &[String],
     data_dir: &Path,
     folder: &Path,
     recordings: bool,
+    cancel: &Cancel,
 ) -> Result<Written> {
     if fs::read_dir(folder).map_or(folder.exists(), |mut all| all.next().is_some()) {
         let what = format!("{} is there already", folder.display());
         return Err(Error::usage(what).hint("name a new folder, or remove that one first"));
     }
-    named(pipeline, experiments)?;
+    if let Some(control) = named(pipeline, experiments)?
+        .iter()
+        .find(|one| one.shuffle_labels)
+    {
+        let what = format!(
+            "the labels of {} were shuffled (shuffle_labels)",
+            control.name
+        );
+        return Err(Error::usage(what).hint(
+            "a database in audformat has no controls on shuffled labels: leave it out, or use ser export predictions",
+        ));
+    }
     let name = pipeline.full_name();
     let from = data_dir.join("tables").join(&name);
     let utterances = utterances::read_parts(&from)
         .map_err(|error| unfinished(error, &format!("ser features {name}")))?;
     let path = from.join(PREDICTIONS);
     let rows = match predictions::read(&path) {
-        Ok((labels, rows, _)) => chosen(&path, labels, rows, experiments, &name)?,
+        Ok((labels, mut rows, _)) => {
+            let is_control = |row: &PredictionRow| {
+                let mut controls = pipeline.experiments.iter().filter(|one| one.shuffle_labels);
+                controls.any(|one| one.name == row.experiment)
+            };
+            rows.retain(|row| !is_control(row));
+            chosen(&path, labels, rows, experiments, &name)?
+        }
         Err(error) if error.kind() == Kind::Missing && experiments.is_empty() => (vec![], vec![]),
         Err(error) => {
             let again: String = experiments.iter().map(|one| format!(" -e {one}")).collect();
@@ -80,9 +100,10 @@ pub fn write(
     let root = corpus.kind.root();
     let paths: BTreeSet<&str> = utterances.iter().map(|one| &*one.source.path).collect();
     if recordings {
-        paths
-            .iter()
-            .try_for_each(|path| copy(root, path, whole.path()))?;
+        for path in &paths {
+            cancel.check()?;
+            copy(root, path, whole.path())?;
+        }
     }
     if root.join(GENERATED_MARK).is_file() {
         copy(root, GENERATED_MARK, whole.path())?;

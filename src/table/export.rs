@@ -160,25 +160,10 @@ pub fn predictions(
     }
     let mut about = Vec::with_capacity(rows.len());
     for row in &rows {
-        let of = known.get(&row.utterance_id).ok_or_else(|| {
-            let what = format!(
-                "{}: the table of utterances lacks `{}`",
-                path.display(),
-                row.utterance_id
-            );
-            Error::data(what).hint(AGAIN)
-        })?;
-        if of.emotion != row.truth && !controls.contains(&row.experiment.as_str()) {
-            let what = format!(
-                "{}: `{}` is {}, and {} in the table of utterances",
-                path.display(),
-                row.utterance_id,
-                row.truth,
-                of.emotion
-            );
-            return Err(Error::data(what).hint(AGAIN));
-        }
-        about.push(of.clone());
+        let of = known.get(&row.utterance_id);
+        let is_control = controls.contains(&row.experiment.as_str());
+        check_truth(path, row, of.map(|of| &*of.emotion), is_control)?;
+        about.extend(of.cloned());
     }
     let correct = rows.iter().map(PredictionRow::is_correct);
     Ok(Part(
@@ -186,6 +171,29 @@ pub fn predictions(
             .flag(CORRECT, correct)
             .and(UtteranceRow::columns(&about, &[]), &[ID]),
     ))
+}
+
+/// Whether the table of utterances has the utterance of a prediction in the table at `path`, and
+/// the same `emotion` for it, unless its labels were shuffled.
+///
+/// # Errors
+/// `Data` where it does not.
+pub fn check_truth(
+    path: &Path,
+    row: &PredictionRow,
+    emotion: Option<&str>,
+    is_control: bool,
+) -> Result<()> {
+    let (path, id) = (path.display(), &row.utterance_id);
+    let what = match emotion {
+        None => format!("{path}: the table of utterances lacks `{id}`"),
+        Some(emotion) if emotion != row.truth && !is_control => {
+            let truth = &row.truth;
+            format!("{path}: `{id}` is {truth}, and {emotion} in the table of utterances")
+        }
+        Some(_) => return Ok(()),
+    };
+    Err(Error::data(what).hint(AGAIN))
 }
 
 /// Writes parts as a Parquet table; `path` is for messages. The same rows give the same bytes.

@@ -9,6 +9,7 @@ use crate::config::CorpusSettings;
 use crate::corpus::{Attribute, NOT_CONFIRMED, Sex, UNKNOWN_SPEAKER, Utterance, language};
 use crate::error::{Error, Result};
 use crate::pipeline::corpus_section::{licence, references};
+use crate::table::export::check_truth;
 use crate::table::predictions::PredictionRow;
 
 /// A header and the tables that it names, as CSV.
@@ -89,16 +90,12 @@ impl Database {
         }
         for (name, rows) in tables_of_predictions(rows) {
             let of = rows.iter().map(|row| {
-                by_id.get(&*row.utterance_id).copied().ok_or_else(|| {
-                    let what = format!(
-                        "{}: the table of utterances lacks `{}`",
-                        path.display(),
-                        row.utterance_id
-                    );
-                    Error::data(what).hint("run the pipeline again, up to the report")
-                })
+                let of = by_id.get(&*row.utterance_id).copied();
+                check_truth(path, row, of.map(|of| &*of.source.emotion), false)?;
+                Ok(of)
             });
-            let of: Vec<&Utterance> = of.collect::<Result<_>>()?;
+            let of: Vec<Option<&Utterance>> = of.collect::<Result<_>>()?;
+            let of: Vec<&Utterance> = of.into_iter().flatten().collect();
             out.table(&name, None, &of, predicted(labels, &rows))?;
         }
         Ok(out.finish(corpus, utterances))
