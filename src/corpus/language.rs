@@ -79,11 +79,14 @@ const CODES: [[&str; 2]; 74] = [
     ["zu", "zul"],
 ];
 
-/// The code of ISO 639-3 for a tag (`en-NZ` is `eng`), where it is a known one.
-pub fn iso_639_3(tag: &str) -> Option<&'static str> {
+/// The code of ISO 639-3 for a tag (`en-NZ` is `eng`): one of three letters is that already.
+pub fn iso_639_3(tag: &str) -> Option<String> {
     let primary = tag.split('-').next()?.to_ascii_lowercase();
-    let codes = CODES.iter().find(|codes| codes.contains(&&*primary))?;
-    Some(codes[1])
+    let known = CODES.iter().find(|[short, _]| *short == primary);
+    let is_code = primary.len() == 3 && primary.bytes().all(|b| b.is_ascii_lowercase());
+    known
+        .map(|[_, long]| (*long).to_owned())
+        .or(is_code.then_some(primary))
 }
 
 /// The tag of a code of ISO 639-3: BCP 47 wants the shorter code where there are two.
@@ -98,8 +101,13 @@ mod tests {
 
     #[test]
     fn tags_and_codes_mean_each_other() {
-        for (language, code) in [("en-NZ", "eng"), ("DE", "deu"), ("urd", "urd")] {
-            assert_eq!(iso_639_3(language), Some(code), "{language}");
+        for (language, code) in [
+            ("en-NZ", "eng"),
+            ("DE", "deu"),
+            ("urd", "urd"),
+            ("cmn-CN", "cmn"),
+        ] {
+            assert_eq!(iso_639_3(language).as_deref(), Some(code), "{language}");
         }
         assert_eq!((iso_639_3("xx"), iso_639_3("german")), (None, None));
         assert_eq!((tag("deu"), tag("cmn"), tag("de")), ("de", "cmn", "de"));

@@ -36,10 +36,10 @@ pub struct Written {
 /// With `recordings` it holds copies of these, too.
 ///
 /// # Errors
-/// `Usage` where there is something at `folder`, for an experiment that the pipeline does not have,
-/// or for one named whose labels are shuffled, which is left out otherwise; `Missing` where it has not been run so far, or a recording is gone; `Data` where tables are
-/// damaged or do not fit each other, or recordings lie outside the root; `Io` where the file system
-/// refuses; what `cancel` asks for.
+/// `Usage` where `folder` is there and not empty, for an experiment that the pipeline does not have,
+/// or for one named whose labels are shuffled, which is left out otherwise; `Missing` where it has
+/// not been run so far, or a recording is gone; `Data` where tables are damaged or do not fit each
+/// other, or recordings lie outside the root; `Interrupted` on request.
 pub fn write(
     pipeline: &Pipeline,
     experiments: &[String],

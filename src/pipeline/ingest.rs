@@ -1,11 +1,10 @@
 //! The ingest stage: every recording that the corpus reader lists, opened once.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
-use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::{fs, io};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};

@@ -340,8 +340,8 @@ impl Writer {
         let tags = utterances
             .iter()
             .filter_map(|u| u.source.language.as_deref());
-        let codes: BTreeSet<&str> = tags.filter_map(language::iso_639_3).collect();
-        let codes: Vec<&str> = codes.into_iter().collect();
+        let codes: BTreeSet<String> = tags.filter_map(language::iso_639_3).collect();
+        let codes: Vec<String> = codes.into_iter().collect();
         header.insert("languages".into(), codes.into());
         if let Some(licence) = licence {
             header.insert("license".into(), licence.into());
