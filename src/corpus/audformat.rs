@@ -160,7 +160,11 @@ fn source(row: Row, language: Option<&str>) -> Source {
             _ => None,
         },
         split: cell("split").map(str::to_owned),
-        language: language.map(str::to_owned),
+        language: cell("language").or(language).map(str::to_owned),
+        text_id: cell("text_id").map(str::to_owned),
+        session: cell("session").map(str::to_owned),
+        intensity: cell("intensity").map(str::to_owned),
+        repetition: cell("repetition").map(str::to_owned),
         start_s,
         end_s,
         ..Source::named(id, row.path.clone())

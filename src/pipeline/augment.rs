@@ -1,7 +1,7 @@
-//! Features of changed copies of the recordings: a table for each kind of copy, made only where an
-//! experiment trains on them.
+//! Features of changed copies of the recordings: a table for each kind of copy that an experiment
+//! of the pipeline trains on.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -17,7 +17,7 @@ use super::rows::Rows;
 use super::stage::{Stage, TaskId};
 use super::workers::Workers;
 use crate::audio::Sound;
-use crate::audio::augment::{Augment, Augmenter, CODE_VERSION, Variant};
+use crate::audio::augment::{Augment, Augmenter, CODE_VERSION, Copies, Variant};
 use crate::config::{Experiment, SetSettings};
 use crate::corpus::Utterance;
 use crate::error::{Error, Kind, Result};
@@ -36,14 +36,21 @@ pub(super) fn variant_name(set: FeatureSet, variant: Variant) -> String {
     format!("{}-{}", published_name(set), variant.name())
 }
 
-/// Sets of whose recordings changed copies are trained on by these experiments.
+/// Sets of whose recordings changed copies are trained on by these experiments, with the kinds of
+/// copies.
 pub(super) fn sets<'e>(
     experiments: impl IntoIterator<Item = &'e Experiment>,
-) -> BTreeSet<FeatureSet> {
-    let augmented = experiments
-        .into_iter()
-        .filter(|one| !one.augment.is_empty());
-    augmented.map(|one| one.inputs.set).collect()
+) -> BTreeMap<FeatureSet, Copies> {
+    let mut kinds: BTreeMap<FeatureSet, Vec<Variant>> = BTreeMap::new();
+    for one in experiments {
+        if !one.augment.is_empty() {
+            let of_set = kinds.entry(one.inputs.set).or_default();
+            of_set.extend(one.augment.kinds());
+        }
+    }
+    (kinds.into_iter())
+        .map(|(set, kinds)| (set, Copies::of(kinds)))
+        .collect()
 }
 
 /// The features of changed copies. They are wanted for the chosen experiments; where only tables
@@ -53,35 +60,47 @@ pub(super) fn nodes<'n>(run: &'n PipelineRun) -> Vec<Node<'n>> {
         return vec![];
     };
     let wanted = sets(run.would_run());
-    let node = |set: FeatureSet| Node {
-        vital: true,
-        wanted: wanted.contains(&set),
-        ..Node::new(
-            TaskId::Augmented(set),
-            vec![run.utterances().into()],
-            move || settings(run, set, amounts).map(Some),
-            move |inputs| task(run, set, amounts, inputs),
-        )
+    let node = |(set, kinds): (FeatureSet, Copies)| {
+        let of_task = kinds.clone();
+        Node {
+            vital: true,
+            wanted: wanted.contains_key(&set),
+            ..Node::new(
+                TaskId::Augmented(set),
+                vec![run.utterances().into()],
+                move || settings(run, set, amounts, &kinds).map(Some),
+                move |inputs| task(run, set, amounts, &of_task, inputs),
+            )
+        }
     };
     sets(&run.pipeline.experiments)
         .into_iter()
-        .filter(|set| run.sets.contains(set))
+        .filter(|(set, _)| run.sets.contains(set))
         .map(node)
         .collect()
 }
 
-fn settings(run: &PipelineRun, set: FeatureSet, amounts: Augment) -> Result<Identity> {
+fn settings(
+    run: &PipelineRun,
+    set: FeatureSet,
+    amounts: Augment,
+    kinds: &Copies,
+) -> Result<Identity> {
     #[derive(Serialize)]
-    struct Key {
+    struct Key<'k> {
         #[serde(flatten)]
         set: SetSettings,
         feature_code_version: u32,
         augment: Augment,
+        /// Left out where all are made.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kinds: Option<&'k Copies>,
     }
     let key = Key {
         set: run.pipeline.features.of(set)?,
         feature_code_version: set.code_version(),
         augment: amounts,
+        kinds: (*kinds != Copies::all()).then_some(kinds),
     };
     Ok(Identity {
         code_version: CODE_VERSION,
@@ -93,17 +112,19 @@ fn task<'n>(
     run: &'n PipelineRun,
     set: FeatureSet,
     amounts: Augment,
+    kinds: &Copies,
     inputs: &Upstream,
 ) -> Result<Task<'n>> {
     let ingested = Ingested::of(inputs.get(&run.utterances().to_string())?.clone())?;
-    let mut identity = settings(run, set, amounts)?;
+    let mut identity = settings(run, set, amounts, kinds)?;
     ingested.enter(&mut identity, Some(run.workers.budget()))?;
+    let kinds = kinds.clone();
     let action = move |context: &Context| {
         // The logs of the recordings themselves are done with.
         run.rows.close();
         extract(
             set,
-            amounts,
+            (amounts, &kinds),
             &ingested,
             run.root(),
             &run.workers,
@@ -117,10 +138,12 @@ fn task<'n>(
     })
 }
 
-/// The tables of an output: what tells their content, and where they lie.
-pub(super) fn tables(set: FeatureSet, finished: &Finished) -> Result<Tables> {
-    let hashes = Variant::ALL.map(|variant| table_hash(finished, &output_name(set, variant)));
-    let hashes: Vec<String> = hashes.into_iter().collect::<Result<_>>()?;
+/// The tables of some kinds in an output: what tells their content, and where they lie.
+pub(super) fn tables(set: FeatureSet, kinds: &Copies, finished: &Finished) -> Result<Tables> {
+    let hashes = kinds.kinds().iter();
+    let hashes: Vec<String> = hashes
+        .map(|variant| table_hash(finished, &output_name(set, *variant)))
+        .collect::<Result<_>>()?;
     Ok((
         hash_bytes(hashes.join("\n").as_bytes()),
         finished.folder.clone(),
@@ -131,7 +154,7 @@ pub(super) fn tables(set: FeatureSet, finished: &Finished) -> Result<Tables> {
 /// without it and says so.
 pub(super) fn extract(
     set: FeatureSet,
-    augment: Augment,
+    (augment, kinds): (Augment, &Copies),
     ingested: &Ingested,
     root: &Path,
     workers: &Workers,
@@ -143,6 +166,7 @@ pub(super) fn extract(
     let mut missing = MissingCopies {
         set,
         augment,
+        kinds,
         workers,
         log: rows.augmented(settings)?,
         makers: Mutex::default(),
@@ -152,7 +176,7 @@ pub(super) fn extract(
     let mut log = missing.log;
     workers.rest();
     workers.pool().install(|| {
-        for variant in Variant::ALL {
+        for variant in kinds.kinds().iter().copied() {
             let folder = context.folder.join(variant.name());
             create_folder(&folder)?;
             let meta = [
@@ -178,6 +202,7 @@ pub(super) fn extract(
 struct MissingCopies<'a> {
     set: FeatureSet,
     augment: Augment,
+    kinds: &'a Copies,
     workers: &'a Workers,
     log: RowLog,
     /// Those that no thread works with.
@@ -188,7 +213,7 @@ struct MissingCopies<'a> {
 
 impl MissingCopies<'_> {
     fn missing<'u>(&'u self, content_hash: &'u str) -> impl Iterator<Item = Variant> + 'u {
-        Variant::ALL.into_iter().filter(|variant| {
+        self.kinds.kinds().iter().copied().filter(|variant| {
             let copy = self.augment.copy_of(content_hash, *variant);
             !self.log.contains(&copy)
         })

@@ -21,6 +21,7 @@ use super::publish::Publication;
 use super::stage::{Stage, TaskId, experiment_of, trainings};
 use super::train;
 use super::windows::Unit;
+use crate::audio::augment::Copies;
 use crate::config::Experiment;
 use crate::error::{Error, Result};
 use crate::model::artifact::{self, Tested};
@@ -177,11 +178,12 @@ pub(super) fn features_of(experiment: &Experiment, inputs: &Upstream) -> Result<
     extract::tables(set, inputs.get(&TaskId::Features(set).to_string())?)
 }
 
-/// The tables of changed copies, where they are used.
-fn copies_of(experiment: &Experiment, used: bool, inputs: &Upstream) -> Result<Option<Tables>> {
+/// The tables of the changed copies of these kinds, where there are any.
+fn copies_of(experiment: &Experiment, kinds: &Copies, inputs: &Upstream) -> Result<Option<Tables>> {
     let set = experiment.inputs.set;
     let id = TaskId::Augmented(set).to_string();
-    used.then(|| augment::tables(set, inputs.get(&id)?))
+    (!kinds.is_empty())
+        .then(|| augment::tables(set, kinds, inputs.get(&id)?))
         .transpose()
 }
 
@@ -195,7 +197,7 @@ fn train_task<'n>(
 ) -> Result<Task<'n>> {
     let (experiment, data) = (one.experiment, known.inputs()?);
     let (hash, features) = features_of(experiment, inputs)?;
-    let augmented = copies_of(experiment, !experiment.augment.is_empty(), inputs)?;
+    let augmented = copies_of(experiment, &experiment.augment, inputs)?;
     let mut identity = train_settings(run, experiment, &same.model, fold, seed)?;
     identity.inputs = BTreeMap::from([
         ("features".to_owned(), hash),
@@ -362,7 +364,7 @@ fn evaluate_task<'n>(
     if run.pipeline.restricts_pools(experiment) {
         let (hash, features) = features_of(experiment, inputs)?;
         identity.inputs.insert("features".to_owned(), hash);
-        let copies = copies_of(experiment, !experiment.test_time_augment.is_empty(), inputs)?;
+        let copies = copies_of(experiment, &experiment.test_time_augment, inputs)?;
         let augmented = copies.map(|(hash, folder)| {
             identity.inputs.insert("augmented".to_owned(), hash);
             folder

@@ -360,7 +360,7 @@ impl<'r, 'a> Flow<'r, 'a> {
         for stage in OF_EXPERIMENTS {
             run.store.forget_others(stage.name(), &names)?;
         }
-        let augmented = augment::sets(&pipeline.experiments).into_iter();
+        let augmented = augment::sets(&pipeline.experiments).into_keys();
         let ids: Vec<String> = (run.features().into_iter())
             .chain(augmented.map(|set| TaskId::Augmented(set).into()))
             .chain(disturbed::ids(run))

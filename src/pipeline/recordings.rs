@@ -526,6 +526,7 @@ pub(super) fn publish_features(
     let named = run.pipeline.features.sets.iter().copied();
     let named = named.filter(|set| set.is_named());
     let all: Vec<FeatureSet> = FeatureSet::ALL.into_iter().chain(named).collect();
+    let augmented = augment::sets(&run.pipeline.experiments);
     let of_set = |set: &FeatureSet| {
         let copies = Variant::ALL.map(|variant| augment::variant_name(*set, variant));
         [extract::published_name(*set)].into_iter().chain(copies)
@@ -548,6 +549,11 @@ pub(super) fn publish_features(
         let id = TaskId::Augmented(set).to_string();
         for variant in Variant::ALL {
             let published = augment::variant_name(set, variant);
+            let made = augmented.get(&set);
+            if !made.is_some_and(|made| made.kinds().contains(&variant)) {
+                publication.without_table(tables, &published);
+                continue;
+            }
             match outputs.ready(&id) {
                 Some(done) => {
                     let table = augment::output_name(set, variant);

@@ -24,7 +24,20 @@ use crate::text::plural;
 struct Labels {
     emotion: Option<String>,
     speaker: Option<String>,
+    /// Of [`MORE`], by the name in manifests.
+    more: BTreeMap<&'static str, String>,
 }
+
+/// Columns that say more of a recording, and their names in manifests; of two for one name the
+/// first counts. Only of tables with emotions or speakers.
+const MORE: [(&str, &str); 6] = [
+    ("sentence", "text_id"),
+    ("transcription", "text_id"),
+    ("session", "session"),
+    ("intensity", "intensity"),
+    ("repetition", "repetition"),
+    ("language", "language"),
+];
 
 /// Of each recording or segment.
 type Cells = BTreeMap<Index, Labels>;
@@ -139,6 +152,7 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
         let wanted = Labels {
             emotion: of(Some(&emotion), "emotion", &chosen_emotion),
             speaker: of(speaker.as_ref(), "speaker", &chosen_speaker),
+            more: BTreeMap::new(),
         };
         if wanted.emotion.is_none() && wanted.speaker.is_none() {
             continue;
@@ -272,6 +286,17 @@ impl<'t> Merged<'t> {
                     is_other |= *known.get_or_insert_with(|| value.clone()) != value;
                 }
             }
+            for (column, name) in MORE {
+                let cell = row.remove(column).filter(|cell| !is_unknown(cell));
+                if let Some(cell) = cell {
+                    let cell = if name == "language" {
+                        tag(&cell).to_owned()
+                    } else {
+                        cell
+                    };
+                    known.more.entry(name).or_insert(cell);
+                }
+            }
             others += usize::from(is_other);
         }
         others
@@ -290,6 +315,7 @@ impl<'t> Merged<'t> {
             let speaker = own.or_else(|| of_file.get(file.as_str()).copied()).cloned();
             let whole = (file.clone(), String::new(), String::new());
             let part = self.parts.get(index).or_else(|| self.parts.get(&whole));
+            let of_whole = self.cells.get(&whole);
             // Either time may be open: a segment that begins later than its file, or ends before it.
             let more = [
                 (
@@ -307,13 +333,19 @@ impl<'t> Merged<'t> {
                 ("split", part.copied()),
             ];
             let more = more.into_iter();
+            let mut columns: BTreeMap<_, _> = more
+                .filter_map(|(name, cell)| Some((name, cell?.to_owned())))
+                .collect();
+            for said in [Some(row), of_whole].into_iter().flatten() {
+                for (name, cell) in &said.more {
+                    columns.entry(name).or_insert_with(|| cell.clone());
+                }
+            }
             out.push(Row {
                 path: file.clone(),
                 emotion: emotion.clone(),
                 speaker,
-                columns: more
-                    .filter_map(|(name, cell)| Some((name, cell?.to_owned())))
-                    .collect(),
+                columns,
             });
         }
         out

@@ -138,7 +138,7 @@ pub(super) fn labelled(
     name_recordings(&mut sheet, path, index);
     let (file, resolver) = locate(&mut sheet, path, index, cancel).map_err(|why| match why {
         Some(why) => Rejected::new(why, true),
-        None => elsewhere(&sheet, index),
+        None => elsewhere(&sheet, index, is_text),
     })?;
     let mut votes = count_choices(&mut sheet, file);
     let mut counted = Vec::new();
@@ -182,16 +182,22 @@ pub(super) fn labelled(
         else {
             continue;
         };
-        let cells: Vec<String> = sheet.rows.iter().filter_map(|row| text(row, c)).collect();
-        let mut odd = Counted::default();
-        cells
-            .iter()
-            .filter(|cell| value(name, cell).is_none())
-            .for_each(|cell| odd.add(cell));
+        let cells = sheet.rows.iter().filter_map(|row| text(row, c));
+        let cells: Vec<String> = cells.collect();
         // A time that cannot be read makes a segment another one; of the others a cell may stay
         // empty.
         let is_needed = matches!(*name, "start" | "end");
-        if odd.count == 0 || (!is_needed && odd.count * 2 < cells.len()) {
+        let (mut odd, mut strange) = (Counted::default(), Counted::default());
+        for cell in &cells {
+            let is_unknown = is_unknown(cell);
+            if is_unknown || value(name, cell).is_none() {
+                odd.add(cell);
+                if is_needed || !is_unknown {
+                    strange.add(cell);
+                }
+            }
+        }
+        if strange.count == 0 || (!is_needed && strange.count * 2 < cells.len()) {
             optional.push((*name, c));
             warnings.extend(odd.told(|n, first| {
                 format!(
@@ -204,7 +210,7 @@ pub(super) fn labelled(
             warnings.push(format!(
                 "column {} of {path} is not taken for {name}: it has the value {}",
                 column(c),
-                odd.first
+                strange.first
             ));
         }
     }
@@ -238,7 +244,9 @@ pub(super) fn labelled(
         }
         let more: BTreeMap<&'static str, String> = optional
             .iter()
-            .filter_map(|(name, c)| Some((*name, value(name, &text(row, *c)?)?)))
+            .filter_map(|(name, c)| Some((*name, text(row, *c)?)))
+            .filter(|(_, cell)| !is_unknown(cell))
+            .filter_map(|(name, cell)| Some((name, value(name, &cell)?)))
             .collect();
         let label = text(row, emotion).filter(|label| {
             manifest::fits("emotion", label) && !is_unknown(label) && label != UNDECIDED
@@ -343,8 +351,13 @@ fn offer_speaker(
     ))
 }
 
-/// Why no column names the recordings; one may name others, of which bare names are the same.
-fn elsewhere(sheet: &Sheet, index: &RecordingIndex<'_>) -> Rejected {
+/// Why no column names the recordings: one may name others, of which bare names are the same, or
+/// the table cannot be read for what parts its cells.
+fn elsewhere(sheet: &Sheet, index: &RecordingIndex<'_>, is_text: bool) -> Rejected {
+    if sheet.rows.is_empty() && !sheet.warnings.is_empty() {
+        let why = format!("no row can be used: {}", sheet.warnings.join("; "));
+        return Rejected::new(why, !is_text);
+    }
     let name = |cell: &str| file_name(&cell.trim().replace('\\', "/")).to_owned();
     for (c, column) in sheet.columns.iter().enumerate() {
         let bare: Vec<String> = sheet.cells(c).map(name).collect();
@@ -358,6 +371,19 @@ fn elsewhere(sheet: &Sheet, index: &RecordingIndex<'_>) -> Rejected {
             let (n, column, first) = (there.len(), excerpt(column), excerpt(first));
             let why = format!(
                 "column {column} names recordings in folders that are not there: {}, such as {first}",
+                plural(n, "row")
+            );
+            return Rejected::new(why, true);
+        }
+        let resolver = index.resolver("", [].into_iter());
+        let begins = |cell: &&str| {
+            let first = cell.split_whitespace().next().unwrap_or_default();
+            first.len() < cell.trim().len() && resolver.find(first).is_some()
+        };
+        let n = sheet.cells(c).filter(begins).count();
+        if n * 2 > sheet.rows.len() {
+            let why = format!(
+                "the cells of {} begin with names of recordings and have more behind them: put commas, semicolons or tabs between the columns",
                 plural(n, "row")
             );
             return Rejected::new(why, true);

@@ -408,6 +408,39 @@ fn a_pipeline_is_one_line_for_each_key_whatever_names_hold() {
 }
 
 #[test]
+fn segments_behind_the_end_of_their_recordings_are_told() {
+    use crate::corpus::propose::{Sound, check_against_sounds};
+    let paths = recordings(
+        &["alpha", "beta"],
+        &["wut", "freude", "trauer"],
+        |s, e, t| format!("{s}/{e}_{t}.wav"),
+    );
+    let mut found = looked_at(&paths);
+    let n = found.rows.len();
+    for (i, row) in found.rows.iter_mut().enumerate() {
+        let times = if i == 0 { ["0", "1.04"] } else { ["50", "200"] };
+        for (name, time) in ["start", "end"].into_iter().zip(times) {
+            row.columns.insert(name, time.to_owned());
+        }
+    }
+    let sound = |i: usize| Sound {
+        hash: [i as u8; 32],
+        seconds: 1.0,
+    };
+    let sounds = found.rows.iter().enumerate();
+    let sounds = sounds
+        .map(|(i, row)| (row.path.clone(), sound(i)))
+        .collect();
+    let without = || chosen(&paths, None, Some("none"));
+    let checked = check_against_sounds(found, &sounds, without).unwrap();
+    doubted(
+        &checked,
+        &format!("{} of {n} segments leave their recording, such as", n - 1),
+    );
+    doubted(&checked, "(50 to 200 s, and it lasts 1.00 s)");
+}
+
+#[test]
 fn sounds_take_guessed_speakers_back() {
     use crate::corpus::propose::{Sound, check_against_sounds};
     let sounds =

@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::proposal::{Proposal, Row};
 use crate::corpus::walk::without_extension;
 use crate::error::Result;
+use crate::text::plural;
 
 /// Share of recordings that lie under two speakers, from which on these are no speakers.
 const COPIES: f64 = 0.1;
 /// Share of recordings of which another speaker has one of the same name and length, from which on
 /// these are no speakers.
 const ALIKE: f64 = 0.8;
+/// How far, in seconds, a segment may end behind its recording, for times that were rounded.
+const SLACK_S: f64 = 0.05;
 /// Lengths of one speaker that must differ for lengths to tell anything.
 const LENGTHS: usize = 4;
 
@@ -78,7 +81,34 @@ pub fn check_against_sounds(
             names.join(" and ")
         ));
     }
+    checked
+        .warnings
+        .extend(segments_outside(&checked.rows, sounds));
     Ok(checked)
+}
+
+/// A warning where segments leave their recordings.
+fn segments_outside(rows: &[Row], sounds: &BTreeMap<String, Sound>) -> Option<String> {
+    let outside = |row: &&Row| {
+        let time = |name: &str| row.columns.get(name)?.parse::<f64>().ok();
+        let last = time("end").or(time("start"));
+        let seconds = sounds.get(&row.path).map(|sound| sound.seconds);
+        last.zip(seconds)
+            .is_some_and(|(last, seconds)| last > seconds + SLACK_S)
+    };
+    let outside: Vec<&Row> = rows.iter().filter(outside).collect();
+    let first = outside.first()?;
+    let cell = |name: &str| first.columns.get(name).map_or("", String::as_str);
+    Some(format!(
+        "{} of {} leave their recording, such as {} ({} to {} s, and it lasts {:.2} s): times are seconds from the beginning of the file, so divide \
+         milliseconds by 1000",
+        outside.len(),
+        plural(rows.len(), "segment"),
+        first.path,
+        cell("start"),
+        cell("end"),
+        sounds.get(&first.path).map_or(0.0, |sound| sound.seconds)
+    ))
 }
 
 /// Why the speakers of the rows cannot be speakers.

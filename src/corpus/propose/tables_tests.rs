@@ -210,6 +210,50 @@ fn tables_that_name_no_recordings_are_told_where_nothing_else_helps() {
 }
 
 #[test]
+fn a_table_of_recordings_that_cannot_be_read_is_told_although_the_paths_have_labels() {
+    let recordings: Vec<String> = (0..24)
+        .map(|i| format!("s{}_{}_{i}.wav", i % 3, emotion(i)))
+        .collect();
+    let rows = |cells: &dyn Fn(&String) -> String| recordings.iter().map(cells).collect::<Vec<_>>();
+    let more_cells = rows(&|name| format!("{name},angry,well, you know"));
+    let blanks = rows(&|name| format!("{name} angry"));
+    for (header, rows, said) in [
+        (
+            "path,emotion,text",
+            more_cells,
+            "m.csv: no row can be used: m.csv: 24 rows left out",
+        ),
+        (
+            "path emotion",
+            blanks,
+            "m.csv: the cells of 24 rows begin with names of recordings",
+        ),
+    ] {
+        let table = table(header, rows.into_iter());
+        let found = laid_out(&recordings, &[("m.csv", table)]).unwrap();
+        assert!(found.guessed.contains(&"emotion"));
+        says(&found.warnings, said);
+    }
+}
+
+#[test]
+fn a_sex_that_nobody_knows_leaves_its_cell_empty() {
+    let rows = (0..24).map(|i| {
+        let sex = ["unknown", "unbekannt", "Female", "m"][i % 4];
+        format!("{i:02}.wav,{},s{},{sex}", emotion(i / 2), i % 4)
+    });
+    let tables = [("labels.csv", table("file,emotion,speaker,sex", rows))];
+    let found = proposed(24, &tables, None, None).unwrap();
+    let sexes = found.rows.iter().map(|row| row.columns.get("sex"));
+    let sexes: Vec<Option<&str>> = sexes.map(|sex| sex.map(String::as_str)).collect();
+    assert_eq!(sexes[..4], [None, None, Some("female"), Some("male")]);
+    says(
+        &found.warnings,
+        "in 12 cells, column sex of labels.csv gives no sex, such as unknown: left empty",
+    );
+}
+
+#[test]
 fn a_missing_label_is_no_class_in_a_table() {
     let labels = table(
         "file,emotion,speaker",

@@ -96,12 +96,69 @@ const EMOTIONS: [(&str, &str); 19] = [
     ("sleepiness", "sleepiness sleepy"),
 ];
 
-static EMOTION: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
-    EMOTIONS
-        .iter()
-        .flat_map(|(class, words)| words.split(' ').map(|word| (word, *class)))
-        .collect()
-});
+/// Words of languages in other scripts, and Hungarian: nouns, and the adjectives that stand for
+/// them, as they are written.
+const MORE_EMOTIONS: [(&str, &str); 12] = [
+    (
+        "anger",
+        "怒り 怒る 怒 憤怒 生氣 злой сердитый خشم عصبانیت عصبانی غضب غاضب غصہ गुस्सा क्रोध রাগ ক্রোধ ቁጣ ንዴት \
+         θυμός οργή 분노 화남 화난 โกรธ ความโกรธ harag haragos düh dühös mérges",
+    ),
+    (
+        "boredom",
+        "退屈 無聊 ملل ανία πλήξη 지루함 เบื่อ unalom unott",
+    ),
+    (
+        "calm",
+        "落ち着き هدوء آرامش शांत ηρεμία 평온 สงบ nyugodt nyugalom",
+    ),
+    (
+        "contempt",
+        "軽蔑 輕蔑 蔑视 احتقار περιφρόνηση 경멸 megvetés",
+    ),
+    (
+        "disgust",
+        "отвращение 厌恶 厭惡 讨厌 嫌悪 انزجار اشمئزاز قرف घृणा ঘৃণা αηδία 혐오 รังเกียจ ขยะแขยง undor",
+    ),
+    ("excitement", "兴奋 興奮 izgatottság"),
+    (
+        "fear",
+        "испуганный 恐懼 恐怖 恐れ 怖い ترس خوف خائف डर भय ভয় ፍርሃት ፍራቻ φόβος 두려움 공포 불안 กลัว ความกลัว \
+         félelem",
+    ),
+    ("frustration", "หงุดหงิด"),
+    (
+        "happiness",
+        "радостный весёлый 喜悦 高興 快樂 開心 喜び 幸せ 嬉しい 楽しい شادی شاد خوشحالی خوشحال سعادة سعيد فرح \
+         خوشی خوش खुशी ख़ुशी प्रसन्नता সুখ আনন্দ খুশি ደስታ χαρά ευτυχία 기쁨 기쁜 행복 행복한 มีความสุข \
+         ความสุข ดีใจ öröm boldogság boldog vidám",
+    ),
+    (
+        "neutral",
+        "нейтральная нейтральное ニュートラル 平常 خنثی عادی محايد حيادي غیرجانبدار तटस्थ सामान्य নিরপেক্ষ ገለልተኛ \
+         ουδέτερο ουδέτερος ουδέτερη 중립 무감정 เป็นกลาง ปกติ semleges",
+    ),
+    (
+        "sadness",
+        "грустный печальный 悲傷 傷心 难过 悲しみ 悲しい 哀しみ غم غمگین ناراحتی اندوه حزن حزين اداسی اداس दुख \
+         दुःख उदासी उदास দুঃখ দুঃখিত বিষণ্ণ ሀዘን ሐዘን ኀዘን λύπη θλίψη 슬픔 슬픈 เศร้า ความเศร้า เสียใจ \
+         szomorúság szomorú bánat",
+    ),
+    (
+        "surprise",
+        "удивлённый 吃惊 驚訝 驚き تعجب متعجب مفاجأة دهشة حیرت आश्चर्य हैरानी বিস্ময় আশ্চর্য መገረም መደነቅ \
+         έκπληξη 놀람 놀라움 놀란 ประหลาดใจ แปลกใจ ตกใจ meglepetés meglepett",
+    ),
+];
+
+/// Every word with its class.
+fn listed() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let all = EMOTIONS.iter().chain(&MORE_EMOTIONS);
+    all.flat_map(|(class, words)| words.split(' ').map(|word| (word, *class)))
+}
+
+static EMOTION: LazyLock<HashMap<String, &str>> =
+    LazyLock::new(|| listed().map(|(word, class)| (key(word), class)).collect());
 
 /// Lower case without accents, in whichever form these are written.
 pub(in crate::corpus) fn plain(word: &str) -> String {
@@ -112,6 +169,7 @@ pub(in crate::corpus) fn plain(word: &str) -> String {
         .filter(|c| !is_combining_mark(*c))
     {
         match c {
+            'ς' => out.push('σ'),
             'ł' => out.push('l'),
             'ø' => out.push('o'),
             'ı' => out.push('i'),
@@ -266,7 +324,9 @@ mod tests {
                 "Freude GIOIA radość Sevinç Fröhlichkeit FROEHLICHKEIT glücklich joyeux",
             ),
             ("sadness", "triste Traurigkeit smutek üzgün"),
-            ("surprise", "überrascht sorprendida"),
+            ("surprise", "überrascht sorprendida Удивлённый 놀람"),
+            ("anger", "ΘΥΜΟΣ Θυμός गुस्सा DÜH غضب"),
+            ("fear", "ভয় ترس ፍርሃት 恐怖 กลัว"),
             ("boredom", "gelangweilt aburrido"),
         ] {
             assert!(
@@ -275,13 +335,14 @@ mod tests {
             );
         }
         assert_eq!(emotion("table"), None);
-        let words = EMOTIONS.iter().flat_map(|(_, words)| words.split(' '));
-        assert_eq!(
-            words.clone().count(),
-            EMOTION.len(),
-            "no word stands for two classes"
-        );
-        assert!(words.into_iter().all(|word| key(word) == word));
+        let page = include_str!("../../../docs/corpora.md");
+        for (word, class) in listed() {
+            assert_eq!(emotion(word), Some(class), "{word} stands for two classes");
+            let row = format!("| {class} | ");
+            let row = page.lines().find(|line| line.starts_with(&row));
+            let is_listed = row.is_some_and(|row| row.split(' ').any(|listed| listed == word));
+            assert!(is_listed, "docs/corpora.md lists no {word} ({class})");
+        }
     }
 
     #[test]

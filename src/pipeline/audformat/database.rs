@@ -53,9 +53,14 @@ impl Database {
         (labels, rows): &(Vec<String>, Vec<PredictionRow>),
     ) -> Result<Database> {
         check_paths(corpus.kind.root(), utterances)?;
-        let speaker = match corpus.guessed.contains(&Attribute::Speaker) {
-            true => "guessed_speaker",
-            false => "speaker",
+        let name = |attribute: Attribute, known, guessed| {
+            let is_guessed = corpus.guessed.contains(&attribute);
+            if is_guessed { guessed } else { known }
+        };
+        let names = Names {
+            speaker: name(Attribute::Speaker, "speaker", "guessed_speaker"),
+            session: name(Attribute::Session, "session", "guessed_session"),
+            sentence: name(Attribute::Text, "sentence", "guessed_sentence"),
         };
         let mut out = Writer {
             schemes: Mapping::new(),
@@ -68,7 +73,7 @@ impl Database {
         out.scheme("emotion", labelled(all.iter().map(|u| &*u.source.emotion)));
         let speakers = speakers(utterances);
         if !speakers.is_empty() {
-            out.scheme(speaker, texts(Some(speakers.into())));
+            out.scheme(names.speaker, texts(Some(speakers.into())));
         }
         let parts: BTreeSet<Option<&str>> = all.iter().map(|u| u.source.split.as_deref()).collect();
         for part in parts {
@@ -80,7 +85,7 @@ impl Database {
             // The words of audformat.
             let part = part.map(|part| if part == "validation" { "dev" } else { part });
             let name = part.map_or("emotion".to_owned(), |part| format!("emotion.{part}"));
-            out.table(&name, part, &of, about(&of, speaker))?;
+            out.table(&name, part, &of, about(&of, &names))?;
         }
         let by_id: BTreeMap<&str, &Utterance> =
             all.iter().map(|u| (u.source.id.as_str(), *u)).collect();
@@ -119,8 +124,15 @@ fn check_paths(root: &Path, utterances: &[Utterance]) -> Result<()> {
     })
 }
 
+/// What columns are called that readers take by their names: another name where they were guessed.
+struct Names {
+    speaker: &'static str,
+    session: &'static str,
+    sentence: &'static str,
+}
+
 /// What is known of utterances; columns without a value are left out.
-fn about(of: &[&Utterance], speaker: &'static str) -> Vec<Column> {
+fn about(of: &[&Utterance], names: &Names) -> Vec<Column> {
     let text = |name, get: fn(&Utterance) -> Option<&str>| {
         Column::new(name, of.iter().map(|utterance| get(utterance)))
     };
@@ -131,10 +143,10 @@ fn about(of: &[&Utterance], speaker: &'static str) -> Vec<Column> {
     let speakers: Vec<Option<String>> = of.iter().map(name).collect();
     let mut all = vec![
         text("emotion", |u| Some(&u.source.emotion)),
-        Column::new(speaker, speakers.iter().map(Option::as_deref)),
+        Column::new(names.speaker, speakers.iter().map(Option::as_deref)),
         text("gender", |u| u.source.sex.map(Sex::as_str)),
-        text("sentence", |u| u.source.text_id.as_deref()),
-        text("session", |u| u.source.session.as_deref()),
+        text(names.sentence, |u| u.source.text_id.as_deref()),
+        text(names.session, |u| u.source.session.as_deref()),
         text("intensity", |u| u.source.intensity.as_deref()),
         text("repetition", |u| u.source.repetition.as_deref()),
         text("language", |u| u.source.language.as_deref()),

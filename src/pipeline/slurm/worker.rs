@@ -160,7 +160,7 @@ pub fn done(
     let copies = augment::sets(chosen.iter().copied());
     let prepared = features
         && copies
-            .into_iter()
+            .into_keys()
             .all(|set| is_kept(TaskId::Augmented(set)))
         && is_kept(TaskId::Audit)
         && chosen.iter().all(|one| is_kept(TaskId::Split(&one.name)));

@@ -13,7 +13,9 @@ const SPEAKERS: [&str; 4] = ["03", "yes", "12:30", "null-1"];
 /// A corpus of 24 utterances: segments of six recordings, or one recording each.
 fn corpus(segments: bool, split: bool) -> Project {
     let project = Project::new();
-    let mut rows = String::from("path,emotion,speaker,sex,text_id,language,split,start,end\n");
+    let mut rows = String::from(
+        "path,emotion,speaker,sex,text_id,session,intensity,repetition,language,split,start,end\n",
+    );
     for n in 0..24 {
         let (speaker, take) = (n / 6, n % 6);
         let emotion = ["calm", "very, \"happy\"", "1"][take % 3];
@@ -29,11 +31,13 @@ fn corpus(segments: bool, split: bool) -> Project {
         let part = if split { part } else { "" };
         let cell = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
         rows += &format!(
-            "{},{},{},{sex},s{},en-NZ,{part},{place}\n",
+            "{},{},{},{sex},s{},day {},{},{take},en-NZ,{part},{place}\n",
             cell(&path),
             cell(emotion),
             SPEAKERS[speaker],
-            take % 2
+            take % 2,
+            speaker / 2,
+            ["normal", "strong"][take % 2]
         );
         if !segments || take == 0 {
             let seconds = if segments { 6.5 } else { 0.25 };
@@ -56,7 +60,6 @@ fn facts(folder: &Project, pipeline: &str) -> Vec<Value> {
     let all = ser::table::utterances::read(&path).unwrap();
     let of = |one: Utterance| {
         let source = one.source;
-        let language = source.language.map(|tag| tag[..2].to_owned());
         json!([
             source.path,
             source.start_s.unwrap_or(0.0),
@@ -65,7 +68,11 @@ fn facts(folder: &Project, pipeline: &str) -> Vec<Value> {
             source.speaker,
             source.sex,
             source.split,
-            language,
+            source.text_id,
+            source.session,
+            source.intensity,
+            source.repetition,
+            source.language,
             one.n_samples,
             one.content_hash
         ])
@@ -287,7 +294,7 @@ fn audformat_itself_reads_what_is_written() {
 fn speakers_that_were_guessed_are_not_called_speakers() {
     let project = corpus(false, false);
     let small = String::from_utf8(project.read("pipelines/small.toml")).unwrap();
-    let guessed = small.replace("licence =", "guessed = [\"speaker\"]\nlicence =");
+    let guessed = small.replace("licence =", "guessed = [\"speaker\", \"text\"]\nlicence =");
     project.pipeline("small", &guessed);
     project.ser(&["features", "small", "-q"]).ok();
     let said = project
@@ -300,12 +307,12 @@ fn speakers_that_were_guessed_are_not_called_speakers() {
     );
     let header = String::from_utf8(project.read("db/db.yaml")).unwrap();
     assert!(
-        header.contains("speaker: guessed from file and folder names, not confirmed"),
+        header.contains("speaker, text: guessed from file and folder names, not confirmed"),
         "{header}"
     );
     let table = String::from_utf8(project.read("db/db.emotion.csv")).unwrap();
     assert!(
-        table.starts_with("file,emotion,guessed_speaker,gender,sentence,language\n"),
+        table.starts_with("file,emotion,guessed_speaker,gender,guessed_sentence,session,intensity,repetition,language\n"),
         "{table}"
     );
     // Only who asks for them gets them, with their sex.
@@ -367,4 +374,65 @@ fn what_cannot_be_exported_is_named() {
     assert!(!project.path("db").exists());
     project.write("db/mine.txt", "x");
     export(&[]).fails(2, &["db is there already"]);
+}
+
+#[test]
+fn predictions_are_exported_only_with_the_labels_that_they_were_tested_on() {
+    let project = corpus(false, false);
+    let small = String::from_utf8(project.read("pipelines/small.toml")).unwrap();
+    let control = "\n[[experiment]]\nname = \"control\"\nshuffle_labels = true\n\
+                   protocol = { kind = \"leave-one-speaker-out\" }\nmodel = { kind = \"majority\" }\n";
+    project.pipeline("small", &(small + control));
+    project.ser(&["run", "small", "-q"]).ok();
+    let export = |folder: &str, more: &[&str]| {
+        let all = [&["export", "audformat", "small", "-o", folder], more].concat();
+        project.ser(&all)
+    };
+    let said = export("one", &[]).ok().stdout;
+    assert_eq!(said, "export: one (emotion, predictions.base)\n");
+    export("two", &["-e", "control"])
+        .fails(2, &["the labels of control were shuffled", "leave it out"]);
+
+    // Labels that are corrected after the run.
+    let manifest = String::from_utf8(project.read("corpus/manifest.csv")).unwrap();
+    project.write(
+        "corpus/manifest.csv",
+        manifest.replacen("\"calm\"", "\"1\"", 1),
+    );
+    project.ser(&["features", "small", "-q"]).ok();
+    export("two", &[]).fails(
+        4,
+        &[
+            "is calm, and 1 in the table of utterances",
+            "run the pipeline again",
+        ],
+    );
+    assert!(!project.path("two").exists());
+    project.ser(&["run", "small", "-q"]).ok();
+    export("two", &[]).ok();
+}
+
+#[test]
+fn an_export_that_is_stopped_leaves_nothing() {
+    let project = corpus(false, false);
+    project.ser(&["features", "small", "-q"]).ok();
+    let file = project.path("pipelines/small.toml");
+    let mut pipeline = ser::config::load(&file, &[], None).unwrap();
+    let ser::config::CorpusKind::Manifest { root, .. } = &mut pipeline.corpus.kind else {
+        panic!("a manifest");
+    };
+    *root = project.path("corpus");
+    let cancel = ser::cancel::Cancel::default();
+    cancel.request();
+    let folder = project.path("db");
+    let write = |recordings| {
+        let data = project.path("data");
+        ser::pipeline::audformat::write(&pipeline, &[], &data, &folder, recordings, &cancel)
+    };
+    let error = write(true).unwrap_err();
+    assert_eq!(error.kind(), ser::error::Kind::Interrupted);
+    let names = std::fs::read_dir(project.path(".")).unwrap();
+    let is_left = |name: std::ffi::OsString| name.to_string_lossy().contains("audformat");
+    assert!(!names.flatten().any(|one| is_left(one.file_name())));
+    assert!(!folder.exists());
 }

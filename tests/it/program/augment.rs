@@ -219,6 +219,15 @@ fn copies_are_there_only_where_an_experiment_asks_for_them() {
         "experiment.more.search={ folds = 2, by = \"utterance\", grid = { model.c = [0.1, 1] } }",
     ]);
     project.ser(&some).ok();
+    let has = |name: &str| {
+        let path = format!("data/tables/small@some/{name}.parquet");
+        project.path(&path).exists()
+    };
+    assert_eq!(
+        TABLES.map(has),
+        [false, true, true, false],
+        "kinds that nothing is trained on are not computed"
+    );
     let more = report_of(&project, "small@some")["more"].clone();
     let fold = &more["folds"][0];
     assert_eq!(

@@ -25,8 +25,11 @@ pub fn anchor(heading: &str) -> String {
 fn anchors(page: &Path) -> BTreeSet<String> {
     let prose = prose(page);
     let headings = prose.lines().filter(|line| line.starts_with('#'));
+    let headings = headings.map(|line| anchor(line.trim_start_matches('#')));
+    // Places that a page names itself.
+    let named = prose.split("<a id=\"").skip(1);
     headings
-        .map(|line| anchor(line.trim_start_matches('#')))
+        .chain(named.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())))
         .collect()
 }
 

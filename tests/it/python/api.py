@@ -184,6 +184,7 @@ raises(ser_rs.MissingError, lambda: ser_rs.read_report("other"), "other", code=5
 raises(ser_rs.MissingError, lambda: ser_rs.results(reports_dir="elsewhere"), "elsewhere", code=5)
 
 # Ctrl-C ends a call that would take very long; the other thread runs meanwhile.
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 try:
     ser_rs.features(paths[:2] * 300_000, "functionals")
