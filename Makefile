@@ -45,7 +45,7 @@ RESULTS_PIPELINES ?= ravdess emodb emodb-four cross-corpus
 # A GPU is a part of the build, too.
 FEATURES = $(filter cuda wgpu,$(DEVICE))
 
-.PHONY: help build demo features train evaluate report all plan results corpora test test-python test-browser lint picture bench bench-peers bench-kernels bench-pitch bench-predict bench-scale doc book clean
+.PHONY: help build demo features train evaluate report all plan results example corpora test test-python test-browser lint picture bench bench-peers bench-kernels bench-pitch bench-predict bench-scale doc book clean
 
 help: ## This text
 	@echo "ser: speech-emotion-recognition results from recorded speech"
@@ -111,6 +111,11 @@ results: ## Run what stands in RESULTS.md, and write it (takes RESULTS_PIPELINES
 	@$(SER) run $(RESULTS_PIPELINES) --experiment default --experiment paper --skip-missing $(if $(JOBS),--jobs $(JOBS)) $(if $(CORPORA_DIR),--corpora-dir '$(CORPORA_DIR)')
 	@$(SER) results $(RESULTS_PIPELINES) --no-variants -o RESULTS.md
 
+EXAMPLE := svm svm-speaker-independent functionals-lda functionals-lda-speaker-independent majority
+example: ## The report of five experiments on RAVDESS -> reports/ravdess-example, which is part of the repository (three minutes, takes CORPORA_DIR)
+	@$(SER) run ravdess $(EXAMPLE:%=--experiment %) $(if $(CORPORA_DIR),--corpora-dir '$(CORPORA_DIR)')
+	@reports/example.sh reports/ravdess reports/ravdess-example
+
 corpora: ## Download a corpus: make corpora DATASET=ravdess (or emodb)
 	@test -n '$(DATASET)' || { echo "make corpora needs DATASET=ravdess, emodb or iemocap" >&2; exit 2; }
 	@$(SER) corpora $(DATASET) $(if $(CORPORA_DIR),--corpora-dir '$(CORPORA_DIR)')
@@ -169,4 +174,4 @@ book: ## The documentation as a site: target/book/html/index.html (needs mdbook)
 
 clean: ## Remove what is in reports/ and data/{tables,models,variants,cache}; corpora, manifests, plans for clusters and the history of runs stay
 	@rm -rf data/tables data/models data/variants data/cache
-	@find reports -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+	@find reports -mindepth 1 -maxdepth 1 ! -name README.md ! -name example.sh ! -name ravdess-example -exec rm -rf {} +

@@ -211,14 +211,6 @@ fn escape_into(out: &mut String, text: &str, attribute: bool) {
 pub struct Column<'a> {
     title: &'a str,
     numeric: bool,
-    badges: &'a [&'static str],
-}
-
-impl<'a> Column<'a> {
-    /// With badges under the title, for what must be known of every figure below.
-    pub(super) fn badged(self, badges: &'a [&'static str]) -> Self {
-        Column { badges, ..self }
-    }
 }
 
 /// A column of words.
@@ -226,7 +218,6 @@ pub fn words(title: &str) -> Column<'_> {
     Column {
         title,
         numeric: false,
-        badges: &[],
     }
 }
 
@@ -235,7 +226,6 @@ pub fn numbers(title: &str) -> Column<'_> {
     Column {
         title,
         numeric: true,
-        badges: &[],
     }
 }
 
@@ -292,9 +282,6 @@ impl Table {
                             @for column in columns {
                                 th scope="col" class=(if column.numeric { "n" } else { "w" }) {
                                     (column.title)
-                                    @for badge in column.badges {
-                                        " " span.badge.unknown { (badge) }
-                                    }
                                 }
                             }
                         }

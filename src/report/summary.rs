@@ -265,10 +265,9 @@ pub(super) fn distances(h: &mut Html, report: &PipelineReport) {
         .corpus
         .as_ref()
         .and_then(compare::differs_from_published);
-    let caveats: Vec<Vec<&'static str>> = experiments.iter().map(|e| caveats(e)).collect();
-    let headed = experiments.iter().zip(&caveats);
-    let mut columns = vec![words("Published figure")];
-    columns.extend(headed.map(|(e, caveats)| numbers(&e.title).badged(caveats)));
+    let keys: Vec<String> = (0..published.len()).map(compare::key).collect();
+    let mut columns = vec![words("Experiment")];
+    columns.extend(keys.iter().map(|key| numbers(key)));
     let table = Table::new(
         "distance-table",
         "Distance in points: ours minus theirs",
@@ -276,13 +275,13 @@ pub(super) fn distances(h: &mut Html, report: &PipelineReport) {
     )
     .unsorted();
     let rows = html! {
-        @for (i, figure) in published.iter().enumerate() {
+        @for experiment in &experiments {
             tr {
                 th scope="row" {
-                    span.key { (compare::key(i)) } " " (figure.source) br;
-                    span.quiet { (figure.system) }
+                    (experiment.title)
+                    @for caveat in caveats(experiment) { " " span.badge.unknown { (caveat) } }
                 }
-                @for experiment in &experiments {
+                @for figure in published {
                     td.n { (distance(compare::standing(experiment, figure))) }
                 }
             }
@@ -292,7 +291,8 @@ pub(super) fn distances(h: &mut Html, report: &PipelineReport) {
         h3 #distances { "Distance to the published figures" }
         p {
             "Ours minus theirs, in percentage points, only where both test on speakers of the same "
-            "kind (new to the model, or shared with training). "
+            "kind (new to the model, or shared with training). The letters are those of the "
+            "published figures above. "
             @if experiments.iter().any(|e| e.transductive) {
                 "Systems that see unlabelled test recordings (transductive) are not compared with "
                 "systems that do not. "
@@ -333,7 +333,8 @@ fn distance(standing: Standing) -> Markup {
         Standing::UnknownSpeakers => "speakers not known or not confirmed",
         Standing::UnknownProtocol => "protocol not known",
     };
-    html! { span.quiet { "not comparable: " (why) } }
+    let why = format!("not comparable: {why}");
+    html! { span.quiet title=(why) role="img" aria-label=(why) { "–" } }
 }
 
 /// Writes what the words and marks of the tables mean.

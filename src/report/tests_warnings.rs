@@ -29,7 +29,9 @@ fn a_transductive_result_has_no_distance_to_others_and_is_marked_beside_them() {
         .count();
     let distances = table(&page, "distance-table");
     assert_eq!(
-        distances.matches("not comparable: transductive").count(),
+        distances
+            .matches("title=\"not comparable: transductive\"")
+            .count(),
         unseen
     );
     assert!(

@@ -80,9 +80,6 @@ const LISTS: [(&str, &str, usize); 29] = [
     ("ravdess", "ravdess", 24),
 ];
 
-/// Every n-th line is taken where a list has more than this.
-const SAMPLE: usize = 3_000;
-
 /// The class of a label of the lists.
 fn class(label: &str) -> String {
     let other = match label {
@@ -253,12 +250,12 @@ fn count(listing: &Listing, reason: Reason) -> usize {
 }
 
 /// Reads a tree of the names of each list; says what it found in a line for each.
-fn check_lists(sample: usize) {
+#[test]
+fn the_lists_of_emobox_are_read_as_they_say() {
     let Some(root) = lists() else { return };
     for (kind, name, speakers) in LISTS {
         let all = list(&root, name);
-        let step = all.len().div_ceil(sample);
-        let lines: Vec<&Line> = all.iter().step_by(step).collect();
+        let lines: Vec<&Line> = all.iter().collect();
         let dir = tree(kind, &lines);
         let folder = dir.path().join("downloaded");
         let corpus = known(kind).unwrap();
@@ -309,9 +306,7 @@ fn check_lists(sample: usize) {
             .map(|source| source.speaker.as_str())
             .filter(|speaker| *speaker != UNKNOWN_SPEAKER)
             .collect();
-        if step == 1 || speakers < 50 {
-            assert_eq!(found.len(), speakers, "{kind}: {found:?}");
-        }
+        assert_eq!(found.len(), speakers, "{kind}: {found:?}");
         // By its labels, its copies, the pointer, the data of macOS and the strange name.
         assert_eq!(listing.sources.len() + unlabelled, lines.len(), "{kind}");
         // Of six files, the rubbish is too much to recognise a corpus.
@@ -327,7 +322,7 @@ fn check_lists(sample: usize) {
             );
             assert_eq!(count(&listing, Reason::OtherMaterial), 1, "{kind}");
         }
-        if let Some(emobox) = emobox.filter(|_| step == 1) {
+        if let Some(emobox) = emobox {
             let all = listing
                 .sources
                 .iter()
@@ -421,15 +416,4 @@ fn nothing_is_guessed_of_names_that_tell_nothing() {
     let error = proposal.unwrap_err().to_string();
     assert!(error.contains("nothing"), "{error}");
     eprintln!("m3ed: {} names: {error}", lines.len());
-}
-
-#[test]
-fn the_lists_of_emobox_are_read_as_they_say() {
-    check_lists(SAMPLE);
-}
-
-#[test]
-#[ignore = "all 133,653 names: minutes"]
-fn the_whole_lists_of_emobox_are_read_as_they_say() {
-    check_lists(usize::MAX);
 }
