@@ -60,8 +60,8 @@ impl Stage {
     /// Raised when the stage's own code would give other bytes for the same inputs and parameters.
     pub(super) fn code_version(self) -> u32 {
         match self {
-            // 6: words for speakers and emotions that nobody knows.
-            Stage::Ingest => 6,
+            // 7: sentences, sessions and more of audformat.
+            Stage::Ingest => 7,
             Stage::Features => crate::features::CODE_VERSION,
             Stage::Audit => crate::fingerprint::CODE_VERSION,
             Stage::Split => 4,
