@@ -92,15 +92,13 @@ fn settings(
         set: SetSettings,
         feature_code_version: u32,
         augment: Augment,
-        /// Left out where all are made.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        kinds: Option<&'k Copies>,
+        kinds: &'k Copies,
     }
     let key = Key {
         set: run.pipeline.features.of(set)?,
         feature_code_version: set.code_version(),
         augment: amounts,
-        kinds: (*kinds != Copies::all()).then_some(kinds),
+        kinds,
     };
     Ok(Identity {
         code_version: CODE_VERSION,

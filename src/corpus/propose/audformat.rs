@@ -7,40 +7,17 @@ use std::path::Path;
 use serde_yaml_ng::{Mapping, Value};
 
 use super::Folder;
+use super::audformat_merged::{Labels, Merged, more_columns};
 use super::audformat_speakers::sexes;
-use super::audformat_table::{Index, rows};
+use super::audformat_table::rows;
 use super::copies::one_medium;
 use super::place::{Choices, Place};
 use super::proposal::{Proposal, Row};
 use crate::corpus::language::tag;
-use crate::corpus::walk::folder;
-use crate::corpus::{Reason, SetAside, is_unknown};
+use crate::corpus::{Reason, SetAside};
 use crate::error::{Error, Result};
 use crate::escape::shown;
 use crate::text::plural;
-
-/// What the tables say of a recording or segment.
-#[derive(Default)]
-struct Labels {
-    emotion: Option<String>,
-    speaker: Option<String>,
-    /// Of [`MORE`], by the name in manifests.
-    more: BTreeMap<&'static str, String>,
-}
-
-/// Columns that say more of a recording, and their names in manifests; of two for one name the
-/// first counts. Only of tables with emotions or speakers.
-const MORE: [(&str, &str); 6] = [
-    ("sentence", "text_id"),
-    ("transcription", "text_id"),
-    ("session", "session"),
-    ("intensity", "intensity"),
-    ("repetition", "repetition"),
-    ("language", "language"),
-];
-
-/// Of each recording or segment.
-type Cells = BTreeMap<Index, Labels>;
 
 /// A column that a choice names, and the only table to take it from, where it names one.
 struct Chosen {
@@ -111,10 +88,12 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
         return Err(Error::data(format!("{} has no tables", path.display()))
             .hint("it is no audformat header, or that of an empty database"));
     };
+    let every = tables;
     let all: BTreeSet<String> = tables
         .iter()
         .flat_map(|(_, table)| columns(table).into_keys())
         .collect();
+    let more = more_columns(&all);
     let chosen_emotion = chosen(tables, choices.emotion.as_ref(), "emotion", &all);
     let chosen_speaker = chosen(tables, choices.speaker.as_ref(), "speaker", &all);
     let mut tables = tables_of_interest(tables, &[&chosen_emotion, &chosen_speaker]);
@@ -144,6 +123,7 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
         ));
     }
     let mut merged = Merged::default();
+    let mut read: BTreeSet<&str> = BTreeSet::new();
     for (name, table, columns) in tables {
         let of = |column: Option<&'_ String>, role: &str, asked: &Option<Chosen>| {
             let column = column.filter(|_| is_asked(asked, name))?;
@@ -152,19 +132,36 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
         let wanted = Labels {
             emotion: of(Some(&emotion), "emotion", &chosen_emotion),
             speaker: of(speaker.as_ref(), "speaker", &chosen_speaker),
-            more: BTreeMap::new(),
+            ..Labels::default()
         };
         if wanted.emotion.is_none() && wanted.speaker.is_none() {
             continue;
         }
         evidence.push(format!("audformat table {name}"));
+        read.insert(name);
         let rows = rows(root, name, &mut warnings)?;
-        let others = merged.add(name, rows, &wanted, part(&header, table));
-        if others > 0 {
-            warnings.push(format!(
-                "in {}, the table {name} disagrees with an earlier table, which is used",
-                plural(others, "row")
-            ));
+        let part = part(&header, table);
+        warnings.extend(merged.add(name, rows, &wanted, &more, part));
+    }
+    // Tables of nothing but what else is known: one that cannot be read is done without.
+    for (name, table) in every {
+        let has_more = || {
+            columns(table)
+                .keys()
+                .any(|column| more.contains_key(&**column))
+        };
+        let Some(name) = name
+            .as_str()
+            .filter(|name| !read.contains(name) && has_more())
+        else {
+            continue;
+        };
+        match rows(root, name, &mut warnings) {
+            Ok(rows) => {
+                evidence.push(format!("audformat table {name}"));
+                warnings.extend(merged.add(name, rows, &Labels::default(), &more, None));
+            }
+            Err(error) => warnings.push(format!("not used: {error}")),
         }
     }
     let sexes = match &scheme_of_speakers {
@@ -239,164 +236,6 @@ fn described(header: &Value) -> Proposal {
             .filter(|_| text("author").is_some() || text("source").is_some()),
         ..Proposal::default()
     }
-}
-
-/// The tables of a database, joined by file and time. Of several values of a cell the first counts.
-#[derive(Default)]
-struct Merged<'t> {
-    cells: Cells,
-    parts: BTreeMap<Index, &'static str>,
-    /// Of each folder, how plain the plainest name of a table with emotions is.
-    ranks: BTreeMap<String, usize>,
-    /// Of each folder, the first table with emotions.
-    tables: BTreeMap<String, &'t str>,
-    /// Tables with emotions of segments.
-    of_segments: BTreeSet<&'t str>,
-}
-
-impl<'t> Merged<'t> {
-    /// Takes the wanted columns of a table; gives the number of rows that disagree with earlier ones.
-    fn add(
-        &mut self,
-        name: &'t str,
-        rows: Vec<(Index, BTreeMap<String, String>)>,
-        wanted: &Labels,
-        part: Option<&'static str>,
-    ) -> usize {
-        let mut others = 0;
-        for (index, mut row) in rows {
-            if wanted.emotion.is_some() {
-                let folder = folder(&index.0);
-                let rank = name.matches('.').count();
-                let best = self.ranks.entry(folder.to_owned()).or_insert(rank);
-                *best = rank.min(*best);
-                self.tables.entry(folder.to_owned()).or_insert(name);
-                if !is_whole(&index) {
-                    self.of_segments.insert(name);
-                }
-            }
-            let mut is_other =
-                part.is_some_and(|part| *self.parts.entry(index.clone()).or_insert(part) != part);
-            let known = self.cells.entry(index).or_default();
-            for (column, known) in [
-                (&wanted.emotion, &mut known.emotion),
-                (&wanted.speaker, &mut known.speaker),
-            ] {
-                if let Some(value) = column.as_ref().and_then(|column| row.remove(column)) {
-                    is_other |= *known.get_or_insert_with(|| value.clone()) != value;
-                }
-            }
-            for (column, name) in MORE {
-                let cell = row.remove(column).filter(|cell| !is_unknown(cell));
-                if let Some(cell) = cell {
-                    let cell = if name == "language" {
-                        tag(&cell).to_owned()
-                    } else {
-                        cell
-                    };
-                    known.more.entry(name).or_insert(cell);
-                }
-            }
-            others += usize::from(is_other);
-        }
-        others
-    }
-
-    /// What has an emotion.
-    fn rows(&self, sexes: &BTreeMap<String, &str>) -> Vec<Row> {
-        let of_file = speakers_of_files(&self.cells);
-        let mut out = Vec::new();
-        for (index, row) in &self.cells {
-            let Some(emotion) = row.emotion.as_ref().filter(|e| !is_unknown(e)) else {
-                continue;
-            };
-            let (file, start, end) = index;
-            let own = row.speaker.as_ref();
-            let speaker = own.or_else(|| of_file.get(file.as_str()).copied()).cloned();
-            let whole = (file.clone(), String::new(), String::new());
-            let part = self.parts.get(index).or_else(|| self.parts.get(&whole));
-            let of_whole = self.cells.get(&whole);
-            // Either time may be open: a segment that begins later than its file, or ends before it.
-            let more = [
-                (
-                    "sex",
-                    speaker
-                        .as_ref()
-                        .and_then(|speaker| sexes.get(speaker))
-                        .copied(),
-                ),
-                (
-                    "start",
-                    Some(start.as_str()).filter(|time| !time.is_empty()),
-                ),
-                ("end", Some(end.as_str()).filter(|time| !time.is_empty())),
-                ("split", part.copied()),
-            ];
-            let more = more.into_iter();
-            let mut columns: BTreeMap<_, _> = more
-                .filter_map(|(name, cell)| Some((name, cell?.to_owned())))
-                .collect();
-            for said in [Some(row), of_whole].into_iter().flatten() {
-                for (name, cell) in &said.more {
-                    columns.entry(name).or_insert_with(|| cell.clone());
-                }
-            }
-            out.push(Row {
-                path: file.clone(),
-                emotion: emotion.clone(),
-                speaker,
-                columns,
-            });
-        }
-        out
-    }
-
-    /// A warning where a recording has an emotion as a whole, and others in segments.
-    fn segments_of_labelled_files(&self, rows: &[Row], emotion: &str) -> Option<String> {
-        let whole = rows.iter().filter(|row| !row.is_segment());
-        let files: BTreeSet<&str> = whole.map(|row| row.path.as_str()).collect();
-        let twice = rows
-            .iter()
-            .filter(|row| row.is_segment() && files.contains(row.path.as_str()))
-            .count();
-        (twice > 0).then(|| {
-            format!(
-                "{} (table {}) in recordings that have an emotion as a whole, too: choose the table of either with --emotion \"column:TABLE.{emotion}\"",
-                plural(twice, "segment"),
-                self.of_segments.iter().copied().collect::<Vec<_>>().join(", ")
-            )
-        })
-    }
-}
-
-/// Whether it is a file from its beginning to its end.
-fn is_whole((_, start, end): &Index) -> bool {
-    start.is_empty() && end.is_empty()
-}
-
-/// The speaker of each file, for segments that name none: the one of the file as a whole, or else
-/// the only one that its segments name.
-fn speakers_of_files(cells: &Cells) -> BTreeMap<&str, &String> {
-    let mut out: BTreeMap<&str, Option<&String>> = BTreeMap::new();
-    let mut whole = BTreeMap::new();
-    for (index, row) in cells {
-        let file = &index.0;
-        let Some(speaker) = &row.speaker else {
-            continue;
-        };
-        if is_whole(index) {
-            whole.insert(file.as_str(), speaker);
-        }
-        out.entry(file)
-            .and_modify(|one| *one = one.filter(|one| *one == speaker))
-            .or_insert(Some(speaker));
-    }
-    let mut out: BTreeMap<&str, &String> = out
-        .into_iter()
-        .filter_map(|(file, one)| Some((file, one?)))
-        .collect();
-    out.extend(whole);
-    out
 }
 
 fn one_line(text: &str) -> String {

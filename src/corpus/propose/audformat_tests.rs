@@ -382,3 +382,46 @@ tables:
         "{error}"
     );
 }
+
+#[test]
+fn what_else_is_known_is_read_from_whichever_table_has_it() {
+    let header = "name: x
+languages: [deu, eng]
+schemes: {speaker: {labels: {'1': {gender: male}, '2': {}}}}
+tables:
+  emotion: {columns: {emotion: {scheme_id: emotion}, speaker: {scheme_id: speaker}, gender: {}, sentence: {}}}
+  files: {columns: {transcription: {}, session: {}, language: {}}}
+  gone: {columns: {intensity: {}}}
+";
+    let dir = database(&[
+        (HEADER, header),
+        (
+            "db.emotion.csv",
+            "file,emotion,speaker,gender,sentence\na.wav,wut,1,,s1\nb.wav,freude,2,female,\n",
+        ),
+        (
+            "db.files.csv",
+            "file,transcription,session,language\na.wav,Hallo,one,deu\nb.wav,Hello,unknown,eng\nc.wav,x,y,z\n",
+        ),
+    ]);
+    let found = read_tables(dir.path(), &Choices::default()).unwrap();
+    let words = |row: &Row| {
+        let columns = row.columns.iter();
+        let columns: Vec<String> = columns
+            .map(|(name, cell)| format!("{name} {cell}"))
+            .collect();
+        columns.join(", ")
+    };
+    // Sentences of a database are of one column: a transcription is none where some have a number.
+    assert_eq!(
+        found.rows.iter().map(words).collect::<Vec<_>>(),
+        [
+            "language de, session one, sex male, text_id s1",
+            "language en, sex female"
+        ]
+    );
+    let [lacking] = &found.warnings[..] else {
+        panic!("{:?}", found.warnings);
+    };
+    assert!(lacking.contains("not used: the table gone of"), "{lacking}");
+}

@@ -188,8 +188,10 @@ pub(super) fn labelled(
         // empty.
         let is_needed = matches!(*name, "start" | "end");
         let (mut odd, mut strange) = (Counted::default(), Counted::default());
+        let mut told = 0;
         for cell in &cells {
             let is_unknown = is_unknown(cell);
+            told += usize::from(!is_unknown);
             if is_unknown || value(name, cell).is_none() {
                 odd.add(cell);
                 if is_needed || !is_unknown {
@@ -197,9 +199,13 @@ pub(super) fn labelled(
                 }
             }
         }
-        if strange.count == 0 || (!is_needed && strange.count * 2 < cells.len()) {
+        if strange.count == 0 || (!is_needed && strange.count * 2 < told) {
             optional.push((*name, c));
             warnings.extend(odd.told(|n, first| {
+                let first = match strange.count {
+                    0 => first,
+                    _ => &strange.first,
+                };
                 format!(
                     "in {}, column {} of {path} gives no {name}, such as {first}: left empty",
                     plural(n, "cell"),
@@ -376,14 +382,16 @@ fn elsewhere(sheet: &Sheet, index: &RecordingIndex<'_>, is_text: bool) -> Reject
             return Rejected::new(why, true);
         }
         let resolver = index.resolver("", [].into_iter());
+        // A note may begin with a name, too.
         let begins = |cell: &&str| {
-            let first = cell.split_whitespace().next().unwrap_or_default();
-            first.len() < cell.trim().len() && resolver.find(first).is_some()
+            let mut parts = cell.split(|c: char| c.is_whitespace() || ":=;|".contains(c));
+            let first = parts.next().unwrap_or_default();
+            resolver.find(first).is_some() && parts.any(|part| words::emotion(part).is_some())
         };
         let n = sheet.cells(c).filter(begins).count();
         if n * 2 > sheet.rows.len() {
             let why = format!(
-                "the cells of {} begin with names of recordings and have more behind them: put commas, semicolons or tabs between the columns",
+                "the cells of {} begin with names of recordings and have emotions behind them: put commas, semicolons or tabs between the columns",
                 plural(n, "row")
             );
             return Rejected::new(why, true);

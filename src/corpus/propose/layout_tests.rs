@@ -435,9 +435,12 @@ fn segments_behind_the_end_of_their_recordings_are_told() {
     let checked = check_against_sounds(found, &sounds, without).unwrap();
     doubted(
         &checked,
-        &format!("{} of {n} segments leave their recording, such as", n - 1),
+        &format!(
+            "{} of {n} segments end behind their recording, such as",
+            n - 1
+        ),
     );
-    doubted(&checked, "(50 to 200 s, and it lasts 1.00 s)");
+    doubted(&checked, "at 50 s (it lasts 1.00 s): times are seconds");
 }
 
 #[test]

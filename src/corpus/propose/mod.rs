@@ -9,6 +9,7 @@
 //! `sound_check` takes speakers back that the sounds contradict.
 
 mod audformat;
+mod audformat_merged;
 mod audformat_speakers;
 mod audformat_table;
 mod copies;

@@ -14,6 +14,8 @@ const COPIES: f64 = 0.1;
 const ALIKE: f64 = 0.8;
 /// How far, in seconds, a segment may end behind its recording, for times that were rounded.
 const SLACK_S: f64 = 0.05;
+/// Times that are so many times as late as the recording's end are in another unit.
+const UNITS: f64 = 10.0;
 /// Lengths of one speaker that must differ for lengths to tell anything.
 const LENGTHS: usize = 4;
 
@@ -89,25 +91,26 @@ pub fn check_against_sounds(
 
 /// A warning where segments leave their recordings.
 fn segments_outside(rows: &[Row], sounds: &BTreeMap<String, Sound>) -> Option<String> {
-    let outside = |row: &&Row| {
-        let time = |name: &str| row.columns.get(name)?.parse::<f64>().ok();
-        let last = time("end").or(time("start"));
-        let seconds = sounds.get(&row.path).map(|sound| sound.seconds);
-        last.zip(seconds)
-            .is_some_and(|(last, seconds)| last > seconds + SLACK_S)
+    let time = |row: &Row, name: &str| row.columns.get(name)?.parse::<f64>().ok();
+    let segments: Vec<&Row> = rows.iter().filter(|row| row.is_segment()).collect();
+    // The first of these, the time that is too late, and how long its recording lasts.
+    let outside = segments.iter().filter_map(|row| {
+        let seconds = sounds.get(&row.path)?.seconds;
+        let start = time(row, "start").filter(|start| *start >= seconds);
+        let late = start.or(time(row, "end").filter(|end| *end > seconds + SLACK_S))?;
+        Some((*row, late, seconds))
+    });
+    let outside: Vec<(&Row, f64, f64)> = outside.collect();
+    let (first, late, seconds) = outside.first()?;
+    let why = match late > &(UNITS * seconds) {
+        true => "times are seconds from the beginning of the file, so divide milliseconds by 1000",
+        false => "a run excludes such segments, so correct their times",
     };
-    let outside: Vec<&Row> = rows.iter().filter(outside).collect();
-    let first = outside.first()?;
-    let cell = |name: &str| first.columns.get(name).map_or("", String::as_str);
     Some(format!(
-        "{} of {} leave their recording, such as {} ({} to {} s, and it lasts {:.2} s): times are seconds from the beginning of the file, so divide \
-         milliseconds by 1000",
+        "{} of {} end behind their recording, such as one of {} at {late} s (it lasts {seconds:.2} s): {why}",
         outside.len(),
-        plural(rows.len(), "segment"),
+        plural(segments.len(), "segment"),
         first.path,
-        cell("start"),
-        cell("end"),
-        sounds.get(&first.path).map_or(0.0, |sound| sound.seconds)
     ))
 }
 

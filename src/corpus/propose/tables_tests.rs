@@ -239,14 +239,14 @@ fn a_table_of_recordings_that_cannot_be_read_is_told_although_the_paths_have_lab
 #[test]
 fn a_sex_that_nobody_knows_leaves_its_cell_empty() {
     let rows = (0..24).map(|i| {
-        let sex = ["unknown", "unbekannt", "Female", "m"][i % 4];
+        let sex = ["unknown", "unbekannt", "Female", "女性"][i % 4];
         format!("{i:02}.wav,{},s{},{sex}", emotion(i / 2), i % 4)
     });
     let tables = [("labels.csv", table("file,emotion,speaker,sex", rows))];
     let found = proposed(24, &tables, None, None).unwrap();
     let sexes = found.rows.iter().map(|row| row.columns.get("sex"));
     let sexes: Vec<Option<&str>> = sexes.map(|sex| sex.map(String::as_str)).collect();
-    assert_eq!(sexes[..4], [None, None, Some("female"), Some("male")]);
+    assert_eq!(sexes[..4], [None, None, Some("female"), Some("female")]);
     says(
         &found.warnings,
         "in 12 cells, column sex of labels.csv gives no sex, such as unknown: left empty",

@@ -1,7 +1,8 @@
 //! Words for emotions, speakers, sexes and parts of a split in several languages, and the short
 //! codes that corpora use.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization;
@@ -101,13 +102,10 @@ const EMOTIONS: [(&str, &str); 19] = [
 const MORE_EMOTIONS: [(&str, &str); 12] = [
     (
         "anger",
-        "怒り 怒る 怒 憤怒 生氣 злой сердитый خشم عصبانیت عصبانی غضب غاضب غصہ गुस्सा क्रोध রাগ ক্রোধ ቁጣ ንዴት \
-         θυμός οργή 분노 화남 화난 โกรธ ความโกรธ harag haragos düh dühös mérges",
+        "怒り 怒る 怒 憤怒 生氣 злой злая сердитый сердитая خشم عصبانیت عصبانی غضب غاضب غصہ गुस्सा क्रोध রাগ ক্রোধ ቁጣ ንዴት \
+         θυμός οργή 분노 화남 화난 โกรธ ความโกรธ harag haragos dühös",
     ),
-    (
-        "boredom",
-        "退屈 無聊 ملل ανία πλήξη 지루함 เบื่อ unalom unott",
-    ),
+    ("boredom", "退屈 無聊 ανία πλήξη 지루함 เบื่อ unalom unott"),
     (
         "calm",
         "落ち着き هدوء آرامش शांत ηρεμία 평온 สงบ nyugodt nyugalom",
@@ -118,18 +116,18 @@ const MORE_EMOTIONS: [(&str, &str); 12] = [
     ),
     (
         "disgust",
-        "отвращение 厌恶 厭惡 讨厌 嫌悪 انزجار اشمئزاز قرف घृणा ঘৃণা αηδία 혐오 รังเกียจ ขยะแขยง undor",
+        "отвращение 厌恶 厭惡 嫌悪 انزجار اشمئزاز قرف घृणा ঘৃণা αηδία 혐오 รังเกียจ ขยะแขยง undor",
     ),
     ("excitement", "兴奋 興奮 izgatottság"),
     (
         "fear",
-        "испуганный 恐懼 恐怖 恐れ 怖い ترس خوف خائف डर भय ভয় ፍርሃት ፍራቻ φόβος 두려움 공포 불안 กลัว ความกลัว \
+        "испуганный испуганная 恐 恐懼 恐怖 恐れ 怖い ترس خوف خائف डर भय ভয় ፍርሃት ፍራቻ φόβος 두려움 공포 กลัว ความกลัว \
          félelem",
     ),
     ("frustration", "หงุดหงิด"),
     (
         "happiness",
-        "радостный весёлый 喜悦 高興 快樂 開心 喜び 幸せ 嬉しい 楽しい شادی شاد خوشحالی خوشحال سعادة سعيد فرح \
+        "радостный радостная весёлый весёлая 喜 喜悦 高興 快樂 開心 喜び 幸せ 嬉しい 楽しい شادی شاد خوشحالی خوشحال سعادة سعيد فرح \
          خوشی خوش खुशी ख़ुशी प्रसन्नता সুখ আনন্দ খুশি ደስታ χαρά ευτυχία 기쁨 기쁜 행복 행복한 มีความสุข \
          ความสุข ดีใจ öröm boldogság boldog vidám",
     ),
@@ -140,14 +138,14 @@ const MORE_EMOTIONS: [(&str, &str); 12] = [
     ),
     (
         "sadness",
-        "грустный печальный 悲傷 傷心 难过 悲しみ 悲しい 哀しみ غم غمگین ناراحتی اندوه حزن حزين اداسی اداس दुख \
+        "грустный грустная печальный печальная 哀 悲 悲傷 傷心 难过 悲しみ 悲しい 哀しみ غم غمگین اندوه حزن حزين اداسی اداس दुख \
          दुःख उदासी उदास দুঃখ দুঃখিত বিষণ্ণ ሀዘን ሐዘን ኀዘን λύπη θλίψη 슬픔 슬픈 เศร้า ความเศร้า เสียใจ \
-         szomorúság szomorú bánat",
+         szomorúság szomorú",
     ),
     (
         "surprise",
-        "удивлённый 吃惊 驚訝 驚き تعجب متعجب مفاجأة دهشة حیرت आश्चर्य हैरानी বিস্ময় আশ্চর্য መገረም መደነቅ \
-         έκπληξη 놀람 놀라움 놀란 ประหลาดใจ แปลกใจ ตกใจ meglepetés meglepett",
+        "удивлённый удивлённая 驚 吃惊 驚訝 驚き تعجب متعجب مفاجأة دهشة حیرت आश्चर्य हैरानी বিস্ময় আশ্চর্য መገረም መደነቅ \
+         έκπληξη 놀람 놀라움 놀란 ประหลาดใจ แปลกใจ meglepetés meglepett",
     ),
 ];
 
@@ -160,16 +158,27 @@ fn listed() -> impl Iterator<Item = (&'static str, &'static str)> {
 static EMOTION: LazyLock<HashMap<String, &str>> =
     LazyLock::new(|| listed().map(|(word, class)| (key(word), class)).collect());
 
+/// Whether a character is a mark that may be left out. In the scripts of India and its neighbours
+/// marks are vowels, and a word without them is another one; but for the dot below a letter.
+fn is_accent(c: char) -> bool {
+    const VOWEL_SIGNS: RangeInclusive<char> = '\u{900}'..='\u{1AFF}';
+    const DOTS: [char; 2] = ['\u{93C}', '\u{9BC}'];
+    is_combining_mark(c) && (!VOWEL_SIGNS.contains(&c) || DOTS.contains(&c))
+}
+
 /// Lower case without accents, in whichever form these are written.
 pub(in crate::corpus) fn plain(word: &str) -> String {
     let mut out = String::with_capacity(word.len());
     for c in word
         .nfd()
         .flat_map(char::to_lowercase)
-        .filter(|c| !is_combining_mark(*c))
+        .filter(|c| !is_accent(*c))
     {
         match c {
             'ς' => out.push('σ'),
+            // Persian words on an Arabic keyboard.
+            'ي' | 'ى' => out.push('ی'),
+            'ك' => out.push('ک'),
             'ł' => out.push('l'),
             'ø' => out.push('o'),
             'ı' => out.push('i'),
@@ -186,7 +195,7 @@ pub(in crate::corpus) fn plain(word: &str) -> String {
 /// The letters and digits of [`plain`]: the same for all spellings of a word or a column.
 pub(in crate::corpus) fn key(word: &str) -> String {
     let mut key = plain(word);
-    key.retain(char::is_alphanumeric);
+    key.retain(|c| c.is_alphanumeric() || is_combining_mark(c));
     key
 }
 
@@ -256,13 +265,16 @@ const SPEAKER: &str = "speaker speakers spk spkr actor actress subject sub subj 
     person voice user client sprecher sprecherin sprecherinnen vp vpn versuchsperson proband \
     probandin versuchspersonen probanden teilnehmer teilnehmerin sujet sujets participante participantes partecipante \
     sujeto soggetto deelnemer proefpersoon uczestnik badany denek katilimci schauspieler schauspielerin locuteur locutrice acteur hablante locutor locutora \
-    actriz parlante attore falante ator spreker mowca aktor konusmaci diktor";
+    actriz parlante attore falante ator spreker mowca aktor konusmaci diktor диктор говорящий спикер \
+    ομιλητής beszélő متحدث گوینده वक्ता বক্তা ผู้พูด 話者 発話者 说话人 說話人 화자 발화자";
 const SPEAKER_AFFIXES: &str = "id ids nr no num number nummer name code label kennung";
 
 /// Whether a column of that name names speakers: `Speaker_ID`, `VP Nr.`, `id_speaker`.
 pub(in crate::corpus) fn is_speaker_column(name: &str) -> bool {
+    static KEYS: LazyLock<HashSet<String>> =
+        LazyLock::new(|| SPEAKER.split_whitespace().map(key).collect());
     let key = key(name);
-    let is_speaker = |word: &str| SPEAKER.split(' ').any(|known| known == word);
+    let is_speaker = |word: &str| KEYS.contains(word);
     is_speaker(&key)
         || SPEAKER_AFFIXES.split(' ').any(|affix| {
             key.strip_suffix(affix).is_some_and(is_speaker)
@@ -271,13 +283,22 @@ pub(in crate::corpus) fn is_speaker_column(name: &str) -> bool {
 }
 
 const FEMALE: &str = "female f w fem woman women girl weiblich frau frauen femme femmes femminile \
-    donna donne femenino mujer mujeres feminino mulher kobieta kadin vrouw";
+    donna donne femenino mujer mujeres feminino mulher kobieta kadin vrouw женский женщина ж θηλυκό γυναίκα \
+    أنثى زن महिला মহিলা หญิง 女 女性 여 여성 여자";
 const MALE: &str = "male m man men boy mannlich maennlich mann maenner manner homme hommes \
-    maschile uomo uomini masculino hombre hombres homem mezczyzna erkek";
+    maschile uomo uomini masculino hombre hombres homem mezczyzna erkek мужской мужчина м αρσενικό άνδρας \
+    férfi ذكر مرد पुरुष পুরুষ ชาย 男 男性 남 남성 남자";
 
 /// The sex that a word stands for.
 pub(in crate::corpus) fn sex(word: &str) -> Option<&'static str> {
-    one_of(&[("female", FEMALE), ("male", MALE)], word)
+    static SEX: LazyLock<HashMap<String, &str>> = LazyLock::new(|| {
+        let both = [("female", FEMALE), ("male", MALE)].into_iter();
+        let words = |(sex, words): (_, &'static str)| {
+            words.split_whitespace().map(move |word| (plain(word), sex))
+        };
+        both.flat_map(words).collect()
+    });
+    SEX.get(&plain(word)).copied()
 }
 
 /// The part of a split that a word stands for, as manifests write it.
@@ -290,16 +311,10 @@ pub(in crate::corpus) fn part(word: &str) -> Option<&'static str> {
         ),
         ("test", "test testing tst testset eval evaluation"),
     ];
-    one_of(&parts, word)
-}
-
-/// The meaning that lists the word.
-fn one_of(meanings: &[(&'static str, &str)], word: &str) -> Option<&'static str> {
     let word = plain(word);
-    meanings
-        .iter()
-        .find(|(_, words)| words.split(' ').any(|known| known == word))
-        .map(|(meaning, _)| *meaning)
+    let mut parts = parts.iter();
+    let part = parts.find(|(_, words)| words.split(' ').any(|known| known == word))?;
+    Some(part.0)
 }
 
 #[cfg(test)]
@@ -325,7 +340,7 @@ mod tests {
             ),
             ("sadness", "triste Traurigkeit smutek üzgün"),
             ("surprise", "überrascht sorprendida Удивлённый 놀람"),
-            ("anger", "ΘΥΜΟΣ Θυμός गुस्सा DÜH غضب"),
+            ("anger", "ΘΥΜΟΣ Θυμός गुस्सा DÜHÖS غضب"),
             ("fear", "ভয় ترس ፍርሃት 恐怖 กลัว"),
             ("boredom", "gelangweilt aburrido"),
         ] {
@@ -334,7 +349,10 @@ mod tests {
                 "{class}"
             );
         }
-        assert_eq!(emotion("table"), None);
+        for other in "table रोग রোগ দেখা সখা देख दिखा शत शीत डोर भैया हिरन ดูใจ".split(' ')
+        {
+            assert_eq!(emotion(other), None, "{other}");
+        }
         let page = include_str!("../../../docs/corpora.md");
         for (word, class) in listed() {
             assert_eq!(emotion(word), Some(class), "{word} stands for two classes");
@@ -360,7 +378,7 @@ mod tests {
         all("sad, s1, session, f1", is_speaker_word, false);
         all(
             "Sprecher, VP, VP_Nr, Proband, talker, locuteur, hablante, parlante, person, \
-             id_speaker, Speaker ID",
+             id_speaker, Speaker ID, Диктор, 話者, 화자, Ομιλητής, वक्ता",
             is_speaker_column,
             true,
         );

@@ -58,6 +58,8 @@ impl Database {
             if is_guessed { guessed } else { known }
         };
         let names = Names {
+            emotion: name(Attribute::Emotion, "emotion", "guessed_emotion"),
+            gender: name(Attribute::Sex, "gender", "guessed_gender"),
             speaker: name(Attribute::Speaker, "speaker", "guessed_speaker"),
             session: name(Attribute::Session, "session", "guessed_session"),
             sentence: name(Attribute::Text, "sentence", "guessed_sentence"),
@@ -70,8 +72,11 @@ impl Database {
             tables: Vec::new(),
         };
         let all: Vec<&Utterance> = utterances.iter().collect();
-        out.scheme("emotion", labelled(all.iter().map(|u| &*u.source.emotion)));
-        let speakers = speakers(utterances);
+        out.scheme(
+            names.emotion,
+            labelled(all.iter().map(|u| &*u.source.emotion)),
+        );
+        let speakers = speakers(utterances, names.gender);
         if !speakers.is_empty() {
             out.scheme(names.speaker, texts(Some(speakers.into())));
         }
@@ -126,6 +131,8 @@ fn check_paths(root: &Path, utterances: &[Utterance]) -> Result<()> {
 
 /// What columns are called that readers take by their names: another name where they were guessed.
 struct Names {
+    emotion: &'static str,
+    gender: &'static str,
     speaker: &'static str,
     session: &'static str,
     sentence: &'static str,
@@ -142,9 +149,9 @@ fn about(of: &[&Utterance], names: &Names) -> Vec<Column> {
     };
     let speakers: Vec<Option<String>> = of.iter().map(name).collect();
     let mut all = vec![
-        text("emotion", |u| Some(&u.source.emotion)),
+        text(names.emotion, |u| Some(&u.source.emotion)),
         Column::new(names.speaker, speakers.iter().map(Option::as_deref)),
-        text("gender", |u| u.source.sex.map(Sex::as_str)),
+        text(names.gender, |u| u.source.sex.map(Sex::as_str)),
         text(names.sentence, |u| u.source.text_id.as_deref()),
         text(names.session, |u| u.source.session.as_deref()),
         text("intensity", |u| u.source.intensity.as_deref()),
@@ -221,8 +228,8 @@ fn mapping<'k>(pairs: impl IntoIterator<Item = (&'k str, Value)>) -> Mapping {
     pairs.map(|(key, value)| (key.into(), value)).collect()
 }
 
-/// Each speaker with the sex, where all their utterances agree on it.
-fn speakers(utterances: &[Utterance]) -> Mapping {
+/// Each speaker with the sex, called `gender`, where all their utterances agree on it.
+fn speakers(utterances: &[Utterance], gender: &'static str) -> Mapping {
     let mut sexes: BTreeMap<&str, BTreeSet<Option<Sex>>> = BTreeMap::new();
     for one in utterances.iter().map(|utterance| &utterance.source) {
         if one.speaker != UNKNOWN_SPEAKER {
@@ -232,7 +239,7 @@ fn speakers(utterances: &[Utterance]) -> Mapping {
     let about = |sexes: BTreeSet<Option<Sex>>| {
         let one = sexes.first().copied().flatten();
         let sex = one.filter(|_| sexes.len() == 1);
-        mapping(sex.map(|sex| ("gender", sex.as_str().into())))
+        mapping(sex.map(|sex| (gender, sex.as_str().into())))
     };
     let sexes = sexes.into_iter();
     mapping(sexes.map(|(speaker, sexes)| (speaker, about(sexes).into())))
