@@ -138,7 +138,6 @@ fn of_array(position: &str, error: Error) -> Error {
 
 /// The features of recordings, a row for each in their order, and which recording each row is of.
 #[pyfunction]
-#[expect(clippy::too_many_arguments, reason = "they are Python's keywords")]
 pub fn features(
     py: Python<'_>,
     recordings: Vec<Recording>,
