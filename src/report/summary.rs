@@ -334,7 +334,7 @@ fn distance(standing: Standing) -> Markup {
         Standing::UnknownProtocol => "protocol not known",
     };
     let why = format!("not comparable: {why}");
-    html! { span.quiet title=(why) role="img" aria-label=(why) { "–" } }
+    html! { abbr.quiet title=(why) { "–" } }
 }
 
 /// Writes what the words and marks of the tables mean.

@@ -315,9 +315,9 @@ fn speakers_that_were_guessed_are_not_called_speakers() {
         table.starts_with("file,emotion,guessed_speaker,gender,guessed_sentence,session,intensity,repetition,language\n"),
         "{table}"
     );
-    // Only who asks for them gets them, with their sex.
+    // Only who asks for them gets them; their sex was not guessed.
     std::fs::rename(project.path("corpus/a, b"), project.path("db/a, b")).unwrap();
-    for (key, speakers) in [("", 1), ("speaker = \"guessed_speaker\"\n", 4)] {
+    for (key, speakers) in [("", 2), ("speaker = \"guessed_speaker\"\n", 4)] {
         project.pipeline(
             "back",
             &format!(
