@@ -10,6 +10,7 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
+use crate::corpus::SEGMENT_TOLERANCE_S;
 use crate::error::{Error, Result};
 
 use super::budget::{Budget, Permit};
@@ -25,10 +26,6 @@ use super::{adts, headers, mp3, mp4};
 
 /// Rates outside this range (Hz) are taken for a damaged header.
 pub(super) const RATES: std::ops::RangeInclusive<u32> = 1_000..=768_000;
-
-/// How far (seconds) a segment may reach beyond the end of its recording: label files round their
-/// times.
-const SEGMENT_TOLERANCE_S: f64 = 0.05;
 
 /// Sound as the features want it: one channel.
 #[derive(Debug, Clone, PartialEq)]

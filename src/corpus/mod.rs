@@ -53,5 +53,7 @@ pub use sources::{Sorter, Sources};
 pub use spelling::variants;
 pub use subset::{Subset, SubsetRule};
 pub use unknown::{is_missing, is_unknown};
-pub use utterance::{Attribute, NOT_CONFIRMED, Sex, Source, UNKNOWN_SPEAKER, Utterance};
+pub use utterance::{
+    Attribute, NOT_CONFIRMED, SEGMENT_TOLERANCE_S, Sex, Source, UNKNOWN_SPEAKER, Utterance,
+};
 pub use walk::{Tree, recordings};

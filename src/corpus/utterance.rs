@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+/// How far (seconds) a segment may reach beyond the end of its recording: label files round their
+/// times.
+pub const SEGMENT_TOLERANCE_S: f64 = 0.05;
+
 /// Stands for the speaker where nobody knows who it is: not a person, and never unseen.
 pub const UNKNOWN_SPEAKER: &str = "unknown";
 

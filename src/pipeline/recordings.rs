@@ -17,7 +17,7 @@ use super::rows::Logs;
 use super::stage::{Stage, TaskId};
 use super::windows::{self, Unit, WINDOWS};
 use crate::audio::Windows;
-use crate::audio::augment::Variant;
+use crate::audio::augment::{Copies, Variant};
 use crate::corpus::{Listing, Reason, SetAside, Sorter, Sources};
 use crate::error::{Error, Result};
 use crate::features::FeatureSet;
@@ -547,14 +547,11 @@ pub(super) fn publish_features(
             None => publication.without_table(tables, &published),
         }
         let id = TaskId::Augmented(set).to_string();
+        let kinds = augmented.get(&set).map_or(&[][..], Copies::kinds);
         for variant in Variant::ALL {
             let published = augment::variant_name(set, variant);
-            let made = augmented.get(&set);
-            if !made.is_some_and(|made| made.kinds().contains(&variant)) {
-                publication.without_table(tables, &published);
-                continue;
-            }
             match outputs.ready(&id) {
+                _ if !kinds.contains(&variant) => publication.without_table(tables, &published),
                 Some(done) => {
                     let table = augment::output_name(set, variant);
                     publication.table_as(tables, done, &table, &published)?;

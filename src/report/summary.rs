@@ -292,7 +292,8 @@ pub(super) fn distances(h: &mut Html, report: &PipelineReport) {
         p {
             "Ours minus theirs, in percentage points, only where both test on speakers of the same "
             "kind (new to the model, or shared with training). The letters are those of the "
-            "published figures above. "
+            "published figures above. A dash is a pair that cannot be compared, or that has no "
+            "figure; the page of an experiment says why. "
             @if experiments.iter().any(|e| e.transductive) {
                 "Systems that see unlabelled test recordings (transductive) are not compared with "
                 "systems that do not. "

@@ -88,7 +88,6 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
         return Err(Error::data(format!("{} has no tables", path.display()))
             .hint("it is no audformat header, or that of an empty database"));
     };
-    let every = tables;
     let all: BTreeSet<String> = tables
         .iter()
         .flat_map(|(_, table)| columns(table).into_keys())
@@ -96,7 +95,8 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
     let more = more_columns(&all);
     let chosen_emotion = chosen(tables, choices.emotion.as_ref(), "emotion", &all);
     let chosen_speaker = chosen(tables, choices.speaker.as_ref(), "speaker", &all);
-    let mut tables = tables_of_interest(tables, &[&chosen_emotion, &chosen_speaker]);
+    let listed = tables;
+    let mut tables = tables_of_interest(listed, &[&chosen_emotion, &chosen_speaker]);
     let is_asked =
         |asked: &Option<Chosen>, table: &str| asked.as_ref().is_none_or(|one| one.is_in(table));
     tables.sort_by_key(|(name, ..)| !is_asked(&chosen_emotion, name));
@@ -144,7 +144,7 @@ pub(in crate::corpus) fn read_tables(root: &Path, choices: &Choices) -> Result<P
         warnings.extend(merged.add(name, rows, &wanted, &more, part));
     }
     // Tables of nothing but what else is known: one that cannot be read is done without.
-    for (name, table) in every {
+    for (name, table) in listed {
         let has_more = || {
             columns(table)
                 .keys()

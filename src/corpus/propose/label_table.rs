@@ -182,24 +182,22 @@ pub(super) fn labelled(
         else {
             continue;
         };
-        let cells = sheet.rows.iter().filter_map(|row| text(row, c));
-        let cells: Vec<String> = cells.collect();
         // A time that cannot be read makes a segment another one; of the others a cell may stay
         // empty.
         let is_needed = matches!(*name, "start" | "end");
         let (mut odd, mut strange) = (Counted::default(), Counted::default());
-        let mut told = 0;
-        for cell in &cells {
-            let is_unknown = is_unknown(cell);
-            told += usize::from(!is_unknown);
-            if is_unknown || value(name, cell).is_none() {
-                odd.add(cell);
+        let mut known = 0;
+        for cell in sheet.rows.iter().filter_map(|row| text(row, c)) {
+            let is_unknown = is_unknown(&cell);
+            known += usize::from(!is_unknown);
+            if is_unknown || value(name, &cell).is_none() {
+                odd.add(&cell);
                 if is_needed || !is_unknown {
-                    strange.add(cell);
+                    strange.add(&cell);
                 }
             }
         }
-        if strange.count == 0 || (!is_needed && strange.count * 2 < told) {
+        if strange.count == 0 || (!is_needed && strange.count * 2 < known) {
             optional.push((*name, c));
             warnings.extend(odd.told(|n, first| {
                 let first = match strange.count {
@@ -365,9 +363,9 @@ fn elsewhere(sheet: &Sheet, index: &RecordingIndex<'_>, is_text: bool) -> Reject
         return Rejected::new(why, !is_text);
     }
     let name = |cell: &str| file_name(&cell.trim().replace('\\', "/")).to_owned();
+    let resolver = index.resolver("", [].into_iter());
     for (c, column) in sheet.columns.iter().enumerate() {
         let bare: Vec<String> = sheet.cells(c).map(name).collect();
-        let resolver = index.resolver("", [].into_iter());
         let there = sheet
             .cells(c)
             .zip(&bare)
@@ -381,7 +379,6 @@ fn elsewhere(sheet: &Sheet, index: &RecordingIndex<'_>, is_text: bool) -> Reject
             );
             return Rejected::new(why, true);
         }
-        let resolver = index.resolver("", [].into_iter());
         // A note may begin with a name, too.
         let begins = |cell: &&str| {
             let mut parts = cell.split(|c: char| c.is_whitespace() || ":=;|".contains(c));

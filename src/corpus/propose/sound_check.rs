@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::proposal::{Proposal, Row};
+use crate::corpus::SEGMENT_TOLERANCE_S;
 use crate::corpus::walk::without_extension;
 use crate::error::Result;
 use crate::text::plural;
@@ -12,10 +13,8 @@ const COPIES: f64 = 0.1;
 /// Share of recordings of which another speaker has one of the same name and length, from which on
 /// these are no speakers.
 const ALIKE: f64 = 0.8;
-/// How far, in seconds, a segment may end behind its recording, for times that were rounded.
-const SLACK_S: f64 = 0.05;
 /// Times that are so many times as late as the recording's end are in another unit.
-const UNITS: f64 = 10.0;
+const OTHER_UNIT: f64 = 10.0;
 /// Lengths of one speaker that must differ for lengths to tell anything.
 const LENGTHS: usize = 4;
 
@@ -97,12 +96,12 @@ fn segments_outside(rows: &[Row], sounds: &BTreeMap<String, Sound>) -> Option<St
     let outside = segments.iter().filter_map(|row| {
         let seconds = sounds.get(&row.path)?.seconds;
         let start = time(row, "start").filter(|start| *start >= seconds);
-        let late = start.or(time(row, "end").filter(|end| *end > seconds + SLACK_S))?;
+        let late = start.or(time(row, "end").filter(|end| *end > seconds + SEGMENT_TOLERANCE_S))?;
         Some((*row, late, seconds))
     });
     let outside: Vec<(&Row, f64, f64)> = outside.collect();
     let (first, late, seconds) = outside.first()?;
-    let why = match late > &(UNITS * seconds) {
+    let why = match *late > OTHER_UNIT * seconds {
         true => "times are seconds from the beginning of the file, so divide milliseconds by 1000",
         false => "a run excludes such segments, so correct their times",
     };
