@@ -431,6 +431,9 @@ pub struct CorpusArgs {
 pub enum CorpusCommand {
     /// Look at a folder, and propose a manifest and a pipeline file
     Init(Init),
+    /// Write the recordings inside Parquet files (datasets of Hugging Face) to files, and the other
+    /// columns to a manifest
+    Unpack(Unpack),
     /// Write a small generated corpus as a plain folder of recordings, to try things on
     Generate(Generate),
     /// List the corpora that are known by name: `kind = "NAME"` in a pipeline file reads one
@@ -464,6 +467,17 @@ pub struct Init {
     /// Folder of tables, models and the cache; manifests go to its folder `manifests`
     #[arg(long, value_name = "DIR", default_value = "data")]
     pub data_dir: PathBuf,
+}
+
+/// Which dataset, and where its recordings go.
+#[derive(Debug, clap::Args)]
+pub struct Unpack {
+    /// Folder of the Parquet files
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Folder to write, which must not be there yet
+    #[arg(value_name = "NEW_DIR")]
+    pub out: PathBuf,
 }
 
 /// Where a generated corpus goes.

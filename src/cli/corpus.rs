@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::args::{Args, Generate, Init};
+use super::args::{Args, Generate, Init, Unpack};
 use super::{print as print_raw, schema};
 use crate::audio::{self, Remark};
 use crate::cancel::Cancel;
@@ -13,10 +13,10 @@ use crate::config::{SCHEMA_LINE, suggestion};
 use crate::corpus::known::{all, known};
 use crate::corpus::propose::{self, Choices, Place, Proposal};
 use crate::corpus::synthetic::{SyntheticSettings, foreign, has_layout, in_layout};
-use crate::corpus::{self, Condition, Reason, Recorded, SetAside};
+use crate::corpus::{self, Condition, Reason, Recorded, SetAside, manifest};
 use crate::error::{Error, Result};
 use crate::escape::shown;
-use crate::files::{create_folder, write_atomically};
+use crate::files::{create_folder, shell_word, write_atomically};
 use crate::orchestrator::{Event, Observer};
 use crate::text::plural;
 use crate::ui;
@@ -410,6 +410,53 @@ fn as_json(
         "unreadable": heard.bad.iter().map(|(path, why)| serde_json::json!({ "path": path, "why": why })).collect::<Vec<_>>(),
         "left_aside": proposal.set_aside.len(), "manifest": manifest, "pipeline": pipeline,
     })
+}
+
+/// Writes the recordings of a dataset to files.
+pub fn unpack(
+    unpack: &Unpack,
+    args: &Args,
+    cancel: &Cancel,
+    observer: &dyn Observer,
+) -> Result<()> {
+    let task = "unpack".to_owned();
+    let mut tick = |done, total| {
+        observer.observe(Event::TaskProgress {
+            task: task.clone(),
+            done,
+            total,
+            unit: "recordings",
+            note: String::new(),
+        });
+    };
+    let unpacked = manifest::unpack(&unpack.folder, &unpack.out, cancel, &mut tick)?;
+    if args.global.json {
+        let text = serde_json::json!({ "folder": unpack.out, "recordings": unpacked.recordings, "without_sound": unpacked.without_sound,
+            "columns": unpacked.columns, "named": unpacked.named, "left_out": unpacked.left_out });
+        return print_raw(&text.to_string());
+    }
+    let out = unpack.out.display().to_string();
+    print(&format!(
+        "{out}: {}, and manifest.csv with the columns {}",
+        plural(unpacked.recordings, "recording"),
+        unpacked.columns.join(", ")
+    ))?;
+    let say = |what: &str, columns: &[String]| match columns {
+        [] => Ok(()),
+        columns => print(&format!("  {what}: {}", columns.join(", "))),
+    };
+    say("numbers are names of classes now", &unpacked.named)?;
+    say(
+        "left out, since no manifest can hold them",
+        &unpacked.left_out,
+    )?;
+    if unpacked.without_sound > 0 {
+        print(&format!(
+            "  {} without sound, excluded in the manifest",
+            plural(unpacked.without_sound, "row")
+        ))?;
+    }
+    print(&format!("next: ser corpus init {}", shell_word(&out)))
 }
 
 /// Writes generated recordings as a plain folder, in the manner of a corpus from elsewhere.

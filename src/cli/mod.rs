@@ -164,6 +164,9 @@ fn dispatch(
             command: args::CorpusCommand::Init(init),
         }) => corpus::init(init, args, cancel, observer).map(|()| Exit::Done),
         Command::Corpus(args::CorpusArgs {
+            command: args::CorpusCommand::Unpack(one),
+        }) => corpus::unpack(one, args, cancel, observer).map(|()| Exit::Done),
+        Command::Corpus(args::CorpusArgs {
             command: args::CorpusCommand::Generate(one),
         }) => corpus::generate(one, args, cancel).map(|()| Exit::Done),
         Command::Corpus(args::CorpusArgs {

@@ -135,7 +135,7 @@ fn judge(archive: &Path, zip: &mut ZipArchive<BufReader<File>>) -> Result<Vec<Pa
 }
 
 /// Why a name cannot be a file's on every system, or would become another there.
-fn unportable(name: &str) -> Option<&'static str> {
+pub(super) fn unportable(name: &str) -> Option<&'static str> {
     name.split('/').find_map(|part| {
         let stem = part
             .split('.')
@@ -174,14 +174,14 @@ fn unportable(name: &str) -> Option<&'static str> {
 /// What the files and folders of an archive are called, as a file system sees it that tells no case
 /// and composes letters.
 #[derive(Default)]
-struct Places {
+pub(super) struct Places {
     /// The name by its composed lower case, and whether it is a folder.
     known: HashMap<String, (String, bool)>,
 }
 
 impl Places {
     /// Notes an entry and the folders that it lies in; what stands in its way, if anything.
-    fn taken(&mut self, name: &str) -> Option<String> {
+    pub(super) fn taken(&mut self, name: &str) -> Option<String> {
         let (whole, is_folder) = name
             .strip_suffix('/')
             .map_or((name, false), |folder| (folder, true));
@@ -203,7 +203,7 @@ impl Places {
 }
 
 /// `name` as a relative path of plain components, on any system; `None` where it is anything else.
-fn inside(name: &str) -> Option<PathBuf> {
+pub(super) fn inside(name: &str) -> Option<PathBuf> {
     let plain = |part: &str| {
         !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', ':', '\0'])
     };

@@ -60,8 +60,8 @@ impl Stage {
     /// Raised when the stage's own code would give other bytes for the same inputs and parameters.
     pub(super) fn code_version(self) -> u32 {
         match self {
-            // 7: sentences, sessions and more of audformat.
-            Stage::Ingest => 7,
+            // 8: names of the classes of datasets.
+            Stage::Ingest => 8,
             Stage::Features => crate::features::CODE_VERSION,
             Stage::Audit => crate::fingerprint::CODE_VERSION,
             Stage::Split => 4,

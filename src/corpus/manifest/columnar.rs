@@ -14,8 +14,10 @@ use parquet::record::Field;
 use parquet::record::reader::RowIter;
 use parquet::schema::types::TypePtr;
 
+use super::class_labels;
 use super::sheet::{Row, Sheet};
 use crate::error::{Error, Result};
+use crate::files::shell_word;
 use crate::foreign::{are_sane_pages, guarded, is_sane_footer};
 
 /// What a page may be unpacked to, in bytes; writers aim at one million.
@@ -54,52 +56,26 @@ const NAMES_OF_FILES: [&str; 14] = [
 /// # Errors
 /// `Io` where it cannot be read, `Data` where it is damaged or too large; both also from the rows.
 pub(super) fn parquet_rows(path: &Path) -> Result<Sheet> {
+    let columns = columns(path)?.unwrap_or_default();
+    let names_files = |field: &TypePtr| field.is_primitive() && is_name_of_files(field.name());
+    if let Some(sound) = columns.iter().find(|field| is_sound(field))
+        && !columns.iter().any(names_files)
+    {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        return Err(sounds_inside(folder, path, sound.name()));
+    }
+    let reader = checked(path, LARGEST_PAGE)?;
+    let about = reader.metadata().file_metadata();
+    let fields = about.schema().get_fields().to_vec();
+    let (units, classes) = (durations(about), class_labels::of_table(about));
     let shown = path.to_owned();
-    let broken = move |e: Box<dyn std::error::Error + Send + Sync>| {
-        Error::data(format!("failed to read {}", shown.display()))
-            .hint("write the table again, uncompressed or with snappy compression")
-            .because(e)
-    };
-    let mut file = File::open(path).map_err(|e| Error::io("read", path, e))?;
-    if !has_sane_footer(&mut file).map_err(|e| Error::io("read", path, e))? {
-        return Err(broken("its footer is damaged".into()));
-    }
-    if let Some(column) = sound_column(&file) {
-        return Err(sounds_inside(path, &column));
-    }
-    let pages = file.try_clone().map_err(|e| Error::io("read", path, e))?;
-    let length = file
-        .metadata()
-        .map_err(|e| Error::io("read", path, e))?
-        .len();
-    let opened = guarded(|| {
-        let reader = SerializedFileReader::new(file)?;
-        if let Some(why) = too_many_rows(reader.metadata(), length) {
-            return Ok(Err(why));
-        }
-        if !are_sane_pages(&pages, reader.metadata(), LARGEST_PAGE)? {
-            return Ok(Err(format!(
-                "its pages are damaged, or one unpacks to more than {} MiB",
-                LARGEST_PAGE >> 20
-            )));
-        }
-        let fields = reader
-            .metadata()
-            .file_metadata()
-            .schema()
-            .get_fields()
-            .to_vec();
-        let units = durations(reader.metadata().file_metadata());
-        Ok(Ok((
-            fields,
-            units,
-            RowIter::from_file_into(Box::new(reader)),
-        )))
-    });
-    let opened = opened
-        .map_err(|e| broken(e.into()))?
-        .map_err(|e: ParquetError| broken(e.into()))?;
-    let (fields, units, mut rows) = opened.map_err(|why| broken(why.into()).hint(PLAIN))?;
+    let broken = move |e: Box<dyn std::error::Error + Send + Sync>| damaged(&shown, e);
+    let mut rows =
+        guarded(|| RowIter::from_file_into(Box::new(reader))).map_err(|e| broken(e.into()))?;
+    let classes: Vec<Option<Vec<String>>> = fields
+        .iter()
+        .map(|field| classes.get(field.name()).cloned())
+        .collect();
     let columns = fields.iter().map(|f| f.name().trim().to_owned()).collect();
     let mut next = move || match guarded(|| rows.next()) {
         Ok(Some(Ok(row))) => match row
@@ -118,7 +94,10 @@ pub(super) fn parquet_rows(path: &Path) -> Result<Sheet> {
                 .enumerate()
                 .map(|(at, (_, field))| match (field, units.get(at)) {
                     (Field::Long(time), Some(Some(unit))) => (*time as f64 / unit).to_string(),
-                    _ => text(field),
+                    _ => match classes.get(at) {
+                        Some(Some(names)) => class_labels::named(text(field), names),
+                        _ => text(field),
+                    },
                 })
                 .collect())),
         },
@@ -143,28 +122,68 @@ pub(super) fn parquet_rows(path: &Path) -> Result<Sheet> {
     })
 }
 
-/// The error of a table that holds recordings, as datasets of Hugging Face do, in place of naming
-/// files; `None` for any other file.
+fn damaged(path: &Path, e: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    Error::data(format!("failed to read {}", path.display()))
+        .hint("write the table again, uncompressed or with snappy compression")
+        .because(e)
+}
+
+/// Opens a Parquet file; what a few bytes would unpack to far more than anyone needs is refused by
+/// its sizes, before anything is decoded.
+///
+/// # Errors
+/// `Io` where it cannot be read, `Data` where it is damaged or one of its pages is larger than
+/// `largest` bytes.
+pub(super) fn checked(path: &Path, largest: i64) -> Result<SerializedFileReader<File>> {
+    let failed = |e| Error::io("read", path, e);
+    let broken = |e: Box<dyn std::error::Error + Send + Sync>| damaged(path, e);
+    let mut file = File::open(path).map_err(failed)?;
+    if !has_sane_footer(&mut file).map_err(failed)? {
+        return Err(broken("its footer is damaged".into()));
+    }
+    let pages = file.try_clone().map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    let opened = guarded(|| {
+        let reader = SerializedFileReader::new(file)?;
+        if let Some(why) = too_many_rows(reader.metadata(), length) {
+            return Ok(Err(why));
+        }
+        if !are_sane_pages(&pages, reader.metadata(), largest)? {
+            return Ok(Err(format!(
+                "its pages are damaged, or one unpacks to more than {} MiB",
+                largest >> 20
+            )));
+        }
+        Ok(Ok(reader))
+    });
+    opened
+        .map_err(|e| broken(e.into()))?
+        .map_err(|e: ParquetError| broken(e.into()))?
+        .map_err(|why| broken(why.into()).hint(PLAIN))
+}
+
+/// The error of a table that holds recordings, as datasets of Hugging Face do; `None` for any other
+/// file. `root` is the folder that was named.
 ///
 /// # Errors
 /// `Io` where it cannot be read.
-pub(crate) fn with_sounds(path: &Path) -> Result<Option<Error>> {
-    let failed = |e| Error::io("read", path, e);
-    let mut file = File::open(path).map_err(failed)?;
-    let column = has_sane_footer(&mut file).map_err(failed)?;
-    let column = column.then(|| sound_column(&file)).flatten();
-    Ok(column.map(|column| sounds_inside(path, &column)))
+pub(crate) fn with_sounds(root: &Path, path: &Path) -> Result<Option<Error>> {
+    let sound = columns(path)?.and_then(|fields| fields.into_iter().find(is_sound));
+    Ok(sound.map(|sound| sounds_inside(root, path, sound.name())))
 }
 
-fn sounds_inside(path: &Path, column: &str) -> Error {
+fn sounds_inside(root: &Path, path: &Path, column: &str) -> Error {
     let error = Error::data(format!(
-        "{} holds the recordings themselves, as bytes in its column {column}, and names no files",
+        "{} holds the recordings themselves, as bytes in its column {column}",
         path.display()
     ));
-    error.hint(
-        "write each recording to a file, and path, emotion and speaker to manifest.csv beside them; docs/how-do-i.md has the lines (a dataset of \
-         Hugging Face)",
-    )
+    let from = root.display().to_string();
+    let to = format!("{}-unpacked", from.trim_end_matches(['/', '\\']));
+    error.hint(format!(
+        "write them to files, with a manifest beside them: ser corpus unpack {} {}",
+        shell_word(&from),
+        shell_word(&to)
+    ))
 }
 
 /// Whether a column of that name has paths, by its words: `file_path`, `audioFile`, `filename`; not
@@ -182,21 +201,36 @@ fn is_name_of_files(name: &str) -> bool {
         .any(|word| NAMES_OF_FILES.contains(&word))
 }
 
-/// The column whose cells are recordings, as a struct with `bytes`, where no column names files.
-fn sound_column(file: &File) -> Option<String> {
-    let file = file.try_clone().ok()?;
-    let opened = guarded(|| SerializedFileReader::new(file)).ok()?.ok()?;
-    let fields = opened.metadata().file_metadata().schema().get_fields();
+/// The columns of a Parquet file; `None` for anything else.
+///
+/// # Errors
+/// `Io` where it cannot be read.
+fn columns(path: &Path) -> Result<Option<Vec<TypePtr>>> {
+    let failed = |e| Error::io("read", path, e);
+    let mut file = File::open(path).map_err(failed)?;
+    if !has_sane_footer(&mut file).map_err(failed)? {
+        return Ok(None);
+    }
+    let opened = guarded(|| SerializedFileReader::new(file));
+    let fields = |reader: SerializedFileReader<File>| {
+        reader
+            .metadata()
+            .file_metadata()
+            .schema()
+            .get_fields()
+            .to_vec()
+    };
+    Ok(opened.ok().and_then(|opened| opened.ok()).map(fields))
+}
+
+/// Whether the cells of a column are recordings: a struct with `bytes`.
+pub(super) fn is_sound(field: &TypePtr) -> bool {
     let is_bytes = |field: &TypePtr| {
         field.name() == "bytes"
             && field.is_primitive()
             && field.get_physical_type() == Physical::BYTE_ARRAY
     };
-    let names_files = |field: &TypePtr| field.is_primitive() && is_name_of_files(field.name());
-    let sound = fields
-        .iter()
-        .find(|field| field.is_group() && field.get_fields().iter().any(is_bytes))?;
-    (!fields.iter().any(names_files)).then(|| sound.name().to_owned())
+    field.is_group() && field.get_fields().iter().any(is_bytes)
 }
 
 /// Whether a Parquet file ends in a footer that can be handed to its decoder.
@@ -222,7 +256,7 @@ fn has_sane_footer(file: &mut File) -> io::Result<bool> {
 }
 
 /// A cell as CSV would show it; what no manifest column can hold (lists, groups) is empty.
-fn text(field: &Field) -> String {
+pub(super) fn text(field: &Field) -> String {
     match field {
         Field::Str(s) => s.clone(),
         Field::Bytes(b) => String::from_utf8(b.data().to_vec()).unwrap_or_default(),

@@ -109,7 +109,7 @@ fn refuse_iemocap(root: &Path) -> Result<()> {
 
 fn no_recording(root: &Path, tree: &Tree, cancel: &Cancel) -> Result<Error> {
     for table in walk_until(root, "", &["parquet"], cancel)?.files {
-        if let Some(error) = with_sounds(&root.join(table))? {
+        if let Some(error) = with_sounds(root, &root.join(table))? {
             return Ok(error);
         }
     }
