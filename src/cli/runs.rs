@@ -261,21 +261,23 @@ pub fn metric_name(metric: &str) -> &str {
 }
 
 /// Rows as lines with columns of one width; those of `right` stand to the right.
-pub fn aligned<const N: usize>(rows: &[[String; N]], right: &[usize]) -> Vec<String> {
+pub fn aligned(rows: &[impl AsRef<[String]>], right: &[usize]) -> Vec<String> {
     let width = |column: usize| {
         rows.iter()
-            .map(|row| row[column].chars().count())
+            .map(|row| row.as_ref()[column].chars().count())
             .max()
             .unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..N).map(width).collect();
+    let columns = rows.first().map_or(0, |row| row.as_ref().len());
+    let widths: Vec<usize> = (0..columns).map(width).collect();
     let cell = |(column, text): (usize, &String)| match widths[column] {
         width if right.contains(&column) => format!("{text:>width$}"),
         width => format!("{text:<width$}"),
     };
     rows.iter()
         .map(|row| {
-            row.iter()
+            row.as_ref()
+                .iter()
                 .enumerate()
                 .map(cell)
                 .collect::<Vec<_>>()

@@ -20,42 +20,83 @@ fn short(phrase: &str) -> &str {
     phrase.split(": ").next().unwrap_or(phrase)
 }
 
-/// The experiments that have results, the best UAR first, and below them caveats and those that
-/// have none.
+fn row(names: [String; 2], setting: Option<String>, figures: [String; 4]) -> Vec<String> {
+    names.into_iter().chain(setting).chain(figures).collect()
+}
+
+/// Whether the line saw unlabelled clips of test speakers, and whether it rests on an encoder.
+fn setting(line: &ExperimentLine) -> (bool, bool) {
+    (line.transductive, !line.encoders.is_empty())
+}
+
+/// The experiments that have results, those of one setting together, the best UAR first, and below
+/// them caveats and those that have none.
 pub fn results(lines: &[ExperimentLine]) -> Vec<String> {
     let mut best: Vec<&ExperimentLine> = lines.iter().filter(|line| line.uar.is_some()).collect();
     let uar = |line: &ExperimentLine| line.uar.unwrap_or_default();
-    best.sort_by(|a, b| uar(b).total_cmp(&uar(a)));
+    best.sort_by(|a, b| {
+        let order = setting(a).cmp(&setting(b));
+        order.then_with(|| uar(b).total_cmp(&uar(a)))
+    });
     let share = |share: Option<f64>| share.map(percent).unwrap_or_default();
-    let head = [
-        "experiment",
-        "test speakers",
-        "WA %",
-        "UAR %",
-        "95 % interval",
-        "chance %",
-    ];
-    let row = |line: &&ExperimentLine| {
-        [
-            line.experiment.clone(),
-            short(&line.speakers.phrase()).to_owned(),
+    // One setting alone needs no column.
+    let is_mixed = best.iter().any(|line| setting(line) != (false, false));
+    let with_setting = |setting: &str| is_mixed.then(|| setting.to_owned());
+    let mut rows = vec![row(
+        ["experiment", "test speakers"].map(str::to_owned),
+        with_setting("setting"),
+        ["WA %", "UAR %", "95 % interval", "chance %"].map(str::to_owned),
+    )];
+    rows.extend(best.iter().map(|line| {
+        let speakers = short(&line.speakers.phrase()).to_owned();
+        let figures = [
             share(line.accuracy),
             share(line.uar),
             range(line.uar_interval, percent),
             share(line.chance),
-        ]
-    };
-    let mut rows = vec![head.map(str::to_owned)];
-    rows.extend(best.iter().map(row));
+        ];
+        let words = match setting(line) {
+            (false, false) => "inductive",
+            (false, true) => "inductive, encoder",
+            (true, false) => "transductive",
+            (true, true) => "transductive, encoder",
+        };
+        row(
+            [line.experiment.clone(), speakers],
+            with_setting(words),
+            figures,
+        )
+    }));
+    let right: Vec<usize> = (0..4).map(|n| n + 2 + usize::from(is_mixed)).collect();
     let mut out = match best.is_empty() {
         true => vec![],
-        false => aligned(&rows, &[2, 3, 4, 5]),
+        false => aligned(&rows, &right),
     };
+    let mut caveats: Vec<(String, Vec<String>)> = Vec::new();
     for line in &best {
         let phrase = line.speakers.phrase();
         let whole = (short(&phrase) != phrase).then_some(phrase);
-        let caveats = whole.into_iter().chain(line.caveats());
-        out.extend(caveats.map(|caveat| format!("  {}: {caveat}", line.experiment)));
+        for caveat in whole.into_iter().chain(line.caveats()) {
+            match caveats.iter_mut().find(|(known, _)| *known == caveat) {
+                Some((_, names)) => names.push(line.experiment.clone()),
+                None => caveats.push((caveat, vec![line.experiment.clone()])),
+            }
+        }
+    }
+    for (caveat, names) in caveats {
+        out.push(format!("{}: {caveat}", names.join(", ")));
+    }
+    let lowest = best.iter().filter_map(|line| {
+        let pools = line.restricted_pools.iter().map(|pool| pool.restricted);
+        let lowest = pools.min_by(f64::total_cmp)?;
+        Some(format!("{} {}", line.experiment, percent(lowest)))
+    });
+    let lowest: Vec<String> = lowest.collect();
+    if !lowest.is_empty() {
+        out.push(format!(
+            "lowest UAR % where a speaker's clips are of some classes alone (restricted pools): {}",
+            lowest.join(", ")
+        ));
     }
     let others = lines.iter().filter(|line| line.uar.is_none());
     out.extend(others.map(ToString::to_string));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Sex;
-use super::is_unknown;
+use super::is_nobody;
 use super::listing::{Listing, Reason, SetAside};
 use super::propose::{Choices, Place, Row, audformat_tables};
 use super::utterance::{Source, UNKNOWN_SPEAKER};
@@ -150,7 +150,7 @@ fn source(row: Row, language: Option<&str>) -> Source {
         (None, None) => row.path.clone(),
         _ => format!("{}#{}-{}", row.path, text(start_s), text(end_s)),
     };
-    let speaker = row.speaker.as_deref().filter(|one| !is_unknown(one));
+    let speaker = row.speaker.as_deref().filter(|one| !is_nobody(one));
     Source {
         emotion: composed(&row.emotion),
         speaker: speaker.map_or_else(|| UNKNOWN_SPEAKER.to_owned(), composed),

@@ -52,7 +52,7 @@ pub(crate) use seconds::seconds;
 pub use sources::{Sorter, Sources};
 pub use spelling::variants;
 pub use subset::{Subset, SubsetRule};
-pub use unknown::{is_missing, is_unknown};
+pub use unknown::{is_missing, is_nobody, is_unknown};
 pub use utterance::{
     Attribute, NOT_CONFIRMED, SEGMENT_TOLERANCE_S, Sex, Source, UNKNOWN_SPEAKER, Utterance,
 };

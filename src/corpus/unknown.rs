@@ -81,6 +81,16 @@ pub fn is_unknown(cell: &str) -> bool {
     !unknown.is_empty() && others.into_iter().all(says_no_name)
 }
 
+/// Whether a cell names no speaker: it is unknown, or a number below zero, as tables of numbered
+/// speakers have for nobody.
+pub fn is_nobody(speaker: &str) -> bool {
+    is_unknown(speaker)
+        || speaker
+            .trim()
+            .parse::<f64>()
+            .is_ok_and(|number| number < 0.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +110,10 @@ mod tests {
         {
             assert!(!is_unknown(speaker), "{speaker}");
         }
+        for nobody in ["-1", "-99", " -1.0 ", "unknown"] {
+            assert!(is_nobody(nobody), "{nobody}");
+        }
+        assert!(!is_nobody("0") && !is_nobody("-a") && !is_nobody("1-"));
         assert!(is_missing(" NaN ") && !is_missing("unknown") && !is_missing("k.A."));
     }
 

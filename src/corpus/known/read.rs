@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::description::Description;
 use super::table::{Row, Rows};
-use crate::corpus::is_unknown;
+use crate::corpus::is_nobody;
 use crate::corpus::listing::{Listing, Reason, SetAside};
 use crate::corpus::propose::words;
 use crate::corpus::same_name::{Settled, settle};
@@ -145,7 +145,7 @@ fn recording(
         .as_deref()
         .and_then(|code| word("speaker", code))
     {
-        source.speaker = if is_unknown(&speaker) {
+        source.speaker = if is_nobody(&speaker) {
             UNKNOWN_SPEAKER.to_owned()
         } else {
             speaker

@@ -6,7 +6,7 @@ use super::columns::Columns;
 use super::columns::seconds;
 use super::sheet::{self, open};
 use crate::cancel::Cancel;
-use crate::corpus::is_unknown;
+use crate::corpus::is_nobody;
 use crate::error::{Error, Result};
 use crate::text::plural;
 
@@ -96,7 +96,7 @@ fn clip(cells: &[String], columns: &Columns) -> Result<Clip, String> {
         path: columns.path(cells).to_owned(),
         speaker: columns
             .cell(cells, "speaker")
-            .filter(|speaker| !is_unknown(speaker))
+            .filter(|speaker| !is_nobody(speaker))
             .map(str::to_owned),
         start_s: time("start")?,
         end_s: time("end")?,

@@ -15,7 +15,7 @@ use crate::corpus::listing::{Listing, Reason, SetAside};
 use crate::corpus::utterance::{Source, UNKNOWN_SPEAKER};
 use crate::corpus::walk::check_root;
 use crate::corpus::{GENERATED_MARK, Sex};
-use crate::corpus::{is_missing, is_unknown};
+use crate::corpus::{is_missing, is_nobody, is_unknown};
 use crate::error::{Error, Result};
 use crate::text::{composed, excerpt, listed, nearest, plural};
 
@@ -341,7 +341,7 @@ impl Rows<'_> {
         }
         let label = composed(cell("emotion").unwrap_or_default());
         let speaker = cell("speaker")
-            .filter(|speaker| !is_unknown(speaker))
+            .filter(|speaker| !is_nobody(speaker))
             .map_or_else(|| UNKNOWN_SPEAKER.to_owned(), composed);
         let (start_s, end_s) = (
             seconds("start", cell("start"))?,

@@ -20,7 +20,7 @@ use crate::corpus::manifest::with_sounds;
 use crate::corpus::utterance::Source;
 use crate::corpus::walk::{AUDIO, Tree, check_root, folder, walk_until};
 use crate::corpus::{
-    Counts, EmodbSettings, GENERATED_MARK, Listing, Reason, compare, emodb, iemocap, is_unknown,
+    Counts, EmodbSettings, GENERATED_MARK, Listing, Reason, compare, emodb, iemocap, is_nobody,
     ravdess, terms,
 };
 use crate::error::{Error, Result};
@@ -68,7 +68,7 @@ pub fn propose(
     let mut proposal = find_labels(&folder)?;
     speakers_of_column(&folder, &mut proposal)?;
     for row in &mut proposal.rows {
-        let speaker = row.speaker.take().filter(|speaker| !is_unknown(speaker));
+        let speaker = row.speaker.take().filter(|speaker| !is_nobody(speaker));
         row.speaker = speaker.map(|speaker| composed(&speaker));
         row.emotion = composed(&row.emotion);
     }
@@ -331,7 +331,7 @@ fn described(folder: &Folder) -> Option<Proposal> {
     warnings.extend(corpus.remarks.iter().cloned());
     let mut rows: Vec<Row> = listing.sources.into_iter().map(row).collect();
     for row in &mut rows {
-        row.speaker = row.speaker.take().filter(|one| !is_unknown(one));
+        row.speaker = row.speaker.take().filter(|one| !is_nobody(one));
     }
     warnings.extend(without_copies(folder.root, folder.files).warnings);
     let found = Proposal {
