@@ -429,13 +429,20 @@ pub fn unpack(
             note: String::new(),
         });
     };
+    let began = std::time::Instant::now();
     let unpacked = manifest::unpack(&unpack.folder, &unpack.out, cancel, &mut tick)?;
+    observer.observe(Event::TaskFinished {
+        task,
+        stage: "corpus".into(),
+        key: String::new(),
+        seconds: began.elapsed().as_secs_f64(),
+    });
+    let out = unpack.out.display().to_string();
     if args.global.json {
-        let text = serde_json::json!({ "folder": unpack.out, "recordings": unpacked.recordings, "without_sound": unpacked.without_sound,
+        let text = serde_json::json!({ "folder": out, "recordings": unpacked.recordings, "without_sound": unpacked.without_sound,
             "columns": unpacked.columns, "named": unpacked.named, "left_out": unpacked.left_out });
         return print_raw(&text.to_string());
     }
-    let out = unpack.out.display().to_string();
     print(&format!(
         "{out}: {}, and manifest.csv with the columns {}",
         plural(unpacked.recordings, "recording"),

@@ -39,7 +39,7 @@ pub fn results(lines: &[ExperimentLine]) -> Vec<String> {
         order.then_with(|| uar(b).total_cmp(&uar(a)))
     });
     let share = |share: Option<f64>| share.map(percent).unwrap_or_default();
-    // One setting alone needs no column.
+    // Inductive results alone need no column.
     let is_mixed = best.iter().any(|line| setting(line) != (false, false));
     let with_setting = |setting: &str| is_mixed.then(|| setting.to_owned());
     let mut rows = vec![row(

@@ -1,19 +1,19 @@
 //! Predictions joined with what is known of the tested utterances: one polars frame, from which the
 //! counts behind all figures are grouped.
 //!
-//! Only whole numbers are summed in the frame. Ratios and means are made of them afterwards in a
-//! fixed order, so that no figure depends on how polars divides the work.
+//! polars groups the rows. Ratios and means are made of the counts afterwards in a fixed order, so
+//! that no figure depends on how it divides the work.
 
 use std::collections::BTreeMap;
 
-use polars::prelude::*;
+use polars::prelude::{Column, DataFrame};
 
 use super::bootstrap::{self, Intervals, PairedIntervals, Resampled, Trial};
 use super::{Breakdown, Confusion, Group, Scores, argmax};
 use crate::corpus::{Source, UNKNOWN_SPEAKER};
 use crate::error::{Error, Result};
 use crate::table::predictions::PredictionRow;
-use crate::table::summary::{collect, count, frame, seeds, text, texts};
+use crate::table::summary::{Groups, count, defect, frame, seeds, text};
 
 /// Group of the utterances of which the corpus does not say an attribute.
 const NOT_SAID: &str = "not said";
@@ -52,78 +52,60 @@ impl<'a> Predictions<'a> {
                 .map(|row| class(of(row)))
                 .collect::<Result<Vec<u32>>>()
         };
-        let predictions = frame(
-            rows.len(),
-            vec![
-                texts("id", rows.iter().map(|row| row.utterance_id.as_str())),
-                Column::new(
-                    "fold".into(),
-                    rows.iter().map(|row| row.fold).collect::<Vec<_>>(),
-                ),
-                Column::new(
-                    "seed".into(),
-                    rows.iter().map(|row| row.seed).collect::<Vec<_>>(),
-                ),
-                Column::new("truth".into(), classes(|row| &row.truth)?),
-                Column::new("predicted".into(), classes(|row| &row.predicted)?),
-            ],
-        )?;
-        let of = |name: &str, value: fn(&Source) -> Option<&str>| {
-            let values: Vec<Option<&str>> = sources.values().map(|source| value(source)).collect();
-            Column::new(name.into(), values)
-        };
-        let utterances = frame(
-            sources.len(),
-            vec![
-                texts("id", sources.keys().copied()),
-                of(UTTERANCE, |s| Some(&s.id)),
-                of("speaker", |s| Some(&s.speaker)),
-                of("sex", |s| s.sex.map(|sex| sex.as_str())),
-                of("intensity", |s| s.intensity.as_deref()),
-                of("sentence", |s| s.text_id.as_deref()),
-                of("session", |s| s.session.as_deref()),
-            ],
-        )?;
-        let joined = collect(predictions.lazy().join(
-            utterances.lazy(),
-            [col("id")],
-            [col("id")],
-            JoinArgs::new(JoinType::Left),
-        ))?;
-        let lost = joined.clone().lazy().filter(col(UTTERANCE).is_null());
-        if let Some(id) = text(&collect(lost)?, "id")?.into_iter().min() {
+        let lost = |row: &&PredictionRow| !sources.contains_key(&*row.utterance_id);
+        if let Some(id) = rows.iter().filter(lost).map(|row| &row.utterance_id).min() {
             return Err(Error::data(format!(
                 "utterance `{id}` is predicted but not in the table of utterances"
             ))
             .hint("the tables are of different corpora: run the pipeline again"));
         }
+        let of = |name: &str, value: fn(&Source) -> Option<&str>| {
+            let values = rows.iter().map(|row| {
+                sources
+                    .get(&*row.utterance_id)
+                    .and_then(|source| value(source))
+            });
+            Column::new(name.into(), values.collect::<Vec<Option<&str>>>())
+        };
+        let columns = vec![
+            Column::new(
+                "fold".into(),
+                rows.iter().map(|row| row.fold).collect::<Vec<_>>(),
+            ),
+            Column::new(
+                "seed".into(),
+                rows.iter().map(|row| row.seed).collect::<Vec<_>>(),
+            ),
+            Column::new("truth".into(), classes(|row| &row.truth)?),
+            Column::new("predicted".into(), classes(|row| &row.predicted)?),
+            of(UTTERANCE, |s| Some(&s.id)),
+            of("speaker", |s| Some(&s.speaker)),
+            of("sex", |s| s.sex.map(|sex| sex.as_str())),
+            of("intensity", |s| s.intensity.as_deref()),
+            of("sentence", |s| s.text_id.as_deref()),
+            of("session", |s| s.session.as_deref()),
+        ];
         Ok(Predictions {
             labels,
-            frame: joined,
+            frame: frame(rows.len(), columns)?,
         })
     }
 
     /// Counts of truth against prediction for each value of `keys`, which `read` takes from the
-    /// grouped frame.
+    /// frame of these.
     fn confusions<K: Ord>(
         &self,
-        keys: &[Expr],
+        keys: &[&str],
         read: impl Fn(&DataFrame) -> Result<Vec<K>>,
     ) -> Result<BTreeMap<K, Confusion>> {
-        let by = keys.iter().cloned().chain([col("truth"), col("predicted")]);
-        let groups = collect(
-            self.frame
-                .clone()
-                .lazy()
-                .group_by(by.collect::<Vec<_>>())
-                .agg([len().alias("n")]),
-        )?;
-        let cells = count(&groups, "truth")?
+        let by = [keys, &["truth", "predicted"]].concat();
+        let groups = Groups::of(&self.frame, &by)?;
+        let cells = count(&groups.keys, "truth")?
             .into_iter()
-            .zip(count(&groups, "predicted")?);
-        let cells = cells.zip(count(&groups, "n")?);
+            .zip(count(&groups.keys, "predicted")?)
+            .zip(groups.sizes());
         let mut found = BTreeMap::new();
-        for (key, ((truth, predicted), n)) in read(&groups)?.into_iter().zip(cells) {
+        for (key, ((truth, predicted), n)) in read(&groups.keys)?.into_iter().zip(cells) {
             let confusion: &mut Confusion = found
                 .entry(key)
                 .or_insert_with(|| Confusion::new(self.labels));
@@ -134,7 +116,7 @@ impl<'a> Predictions<'a> {
 
     /// All folds of each seed.
     pub fn by_seed(&self) -> Result<BTreeMap<u64, Scores>> {
-        let found = self.confusions(&[col("seed")], |groups| seeds(groups, "seed"))?;
+        let found = self.confusions(&["seed"], |groups| seeds(groups, "seed"))?;
         Ok(found
             .into_iter()
             .map(|(seed, counts)| (seed, Scores::of_confusion(counts)))
@@ -152,7 +134,7 @@ impl<'a> Predictions<'a> {
 
     /// Each fold of each seed.
     pub fn by_fold_and_seed(&self) -> Result<BTreeMap<(usize, u64), Scores>> {
-        let found = self.confusions(&[col("fold"), col("seed")], |groups| {
+        let found = self.confusions(&["fold", "seed"], |groups| {
             Ok(count(groups, "fold")?
                 .into_iter()
                 .zip(seeds(groups, "seed")?)
@@ -166,12 +148,9 @@ impl<'a> Predictions<'a> {
 
     /// How many different values a column has, nulls aside.
     fn distinct(&self, column: &str) -> Result<usize> {
-        let values = self
-            .frame
-            .clone()
-            .lazy()
-            .select([col(column).drop_nulls().unique()]);
-        Ok(collect(values)?.height())
+        let groups = Groups::of(&self.frame, &[column])?;
+        let nulls = groups.keys.column(column).map_err(defect)?.null_count();
+        Ok(groups.rows.len() - nulls)
     }
 
     /// Breaks the predictions down by every attribute that the corpus names: one that has several
@@ -183,23 +162,16 @@ impl<'a> Predictions<'a> {
             if self.distinct(attribute)? == 0 {
                 continue;
             }
-            let value = col(attribute).fill_null(lit(NOT_SAID));
-            let values = collect(
-                self.frame
-                    .clone()
-                    .lazy()
-                    .group_by([value.clone()])
-                    .agg([col(UTTERANCE).n_unique().alias("n")]),
-            )?;
-            let utterances_of: BTreeMap<String, usize> = text(&values, attribute)?
-                .into_iter()
-                .zip(count(&values, "n")?)
-                .collect();
+            let of_utterances = Groups::of(&self.frame, &[attribute, UTTERANCE])?;
+            let mut utterances_of: BTreeMap<String, usize> = BTreeMap::new();
+            for value in said(&of_utterances.keys, attribute)? {
+                *utterances_of.entry(value).or_default() += 1;
+            }
             let groups = utterances_of.len();
             if groups < 2 || (attribute != "speaker" && groups * 2 > utterances) {
                 continue;
             }
-            let confusions = self.confusions(&[value], |groups| text(groups, attribute))?;
+            let confusions = self.confusions(&[attribute], |keys| said(keys, attribute))?;
             let groups = confusions.into_iter().map(|(value, confusion)| Group {
                 utterances: utterances_of.get(&value).copied().unwrap_or(0) as u64,
                 classes: confusion.support().into_iter().filter(|&n| n > 0).count(),
@@ -250,22 +222,23 @@ impl<'a> Predictions<'a> {
             0 | 1 => (Resampled::Utterances, UTTERANCE),
             _ => (Resampled::Speakers, "speaker"),
         };
-        let is_right = col("truth").eq(col("predicted")).cast(DataType::UInt32);
-        let groups = collect(
-            self.frame
-                .clone()
-                .lazy()
-                .group_by([col(unit), col("seed"), col("truth")])
-                .agg([len().alias("n"), is_right.sum().alias("right")]),
-        )?;
-        let (units, seeds) = (text(&groups, unit)?, seeds(&groups, "seed")?);
+        let groups = Groups::of(&self.frame, &[unit, "seed", "truth"])?;
+        let (truth, predicted) = (
+            count(&self.frame, "truth")?,
+            count(&self.frame, "predicted")?,
+        );
+        let right = groups.rows.iter().map(|rows| {
+            let right = rows.iter().filter(|&&row| truth[row] == predicted[row]);
+            right.count()
+        });
+        let (units, seeds) = (text(&groups.keys, unit)?, seeds(&groups.keys, "seed")?);
         let with_unknown = unit == "speaker" && units.iter().any(|one| one == UNKNOWN_SPEAKER);
         let (unit_of, units) = places(&units);
         let (seed_of, seeds) = places(&seeds);
-        let counts = count(&groups, "truth")?
+        let counts = count(&groups.keys, "truth")?
             .into_iter()
-            .zip(count(&groups, "n")?)
-            .zip(count(&groups, "right")?);
+            .zip(groups.sizes())
+            .zip(right);
         let trials = counts.zip(unit_of.into_iter().zip(seed_of));
         let list = trials
             .map(|(((truth, n), right), (unit, seed))| Trial {
@@ -284,6 +257,15 @@ impl<'a> Predictions<'a> {
             seeds,
         })
     }
+}
+
+/// The values of an attribute, with a word for those that the corpus does not say.
+fn said(frame: &DataFrame, attribute: &str) -> Result<Vec<String>> {
+    let column = frame.column(attribute).and_then(|c| c.str());
+    let values = column.map_err(defect)?.iter();
+    Ok(values
+        .map(|value| value.unwrap_or(NOT_SAID).to_owned())
+        .collect())
 }
 
 /// Predictions as a bootstrap draws them.

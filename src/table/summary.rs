@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use polars::prelude::*;
+use polars::prelude::{Column, DataFrame, GroupsIndicator, PolarsError, SortMultipleOptions};
 
 use super::metrics::MetricRow;
 use super::predictions::{PredictionRow, argmax};
@@ -26,49 +26,24 @@ pub struct Counts {
 
 /// Counts utterances and sums their durations.
 pub fn counts(utterances: &[Utterance]) -> Result<Counts> {
-    let session: Vec<Option<&str>> = utterances
-        .iter()
-        .map(|u| u.source.session.as_deref())
-        .collect();
-    let frame = frame(
-        utterances.len(),
-        vec![
-            texts(
-                "class",
-                utterances.iter().map(|u| u.source.emotion.as_str()),
-            ),
-            texts(
-                "speaker",
-                utterances.iter().map(|u| u.source.speaker.as_str()),
-            ),
-            Column::new("session".into(), session),
-            Column::new(
-                "duration".into(),
-                utterances.iter().map(|u| u.duration_s).collect::<Vec<_>>(),
-            ),
-        ],
-    )?;
-    let by = |key: &str| -> Result<BTreeMap<String, usize>> {
-        let groups = collect(
-            frame
-                .clone()
-                .lazy()
-                .filter(col(key).is_not_null())
-                .group_by_stable([col(key)])
-                .agg([len().alias("n")]),
-        )?;
-        Ok(text(&groups, key)?
+    let by = |values: Vec<&str>| -> Result<BTreeMap<String, usize>> {
+        let key = "value";
+        let frame = frame(values.len(), vec![texts(key, values.into_iter())])?;
+        let groups = Groups::of(&frame, &[key])?;
+        Ok(text(&groups.keys, key)?
             .into_iter()
-            .zip(count(&groups, "n")?)
+            .zip(groups.sizes())
             .collect())
     };
+    let sources = || utterances.iter().map(|u| &u.source);
     Ok(Counts {
         utterances: utterances.len(),
-        // Summed here, in row order: polars would sum in an order of its own.
         duration_s: utterances.iter().map(|u| u.duration_s).sum(),
-        by_class: by("class")?,
-        by_speaker: by("speaker")?,
-        by_session: by("session")?,
+        by_class: by(sources().map(|source| &*source.emotion).collect())?,
+        by_speaker: by(sources().map(|source| &*source.speaker).collect())?,
+        by_session: by(sources()
+            .filter_map(|source| source.session.as_deref())
+            .collect())?,
     })
 }
 
@@ -128,23 +103,19 @@ pub fn ensemble(labels: &[String], predictions: &[PredictionRow]) -> Result<Vec<
             .collect();
         columns.push(Column::new(probability(class).into(), values));
     }
-    let keys = ["experiment", "protocol", "fold", "id"];
-    let mut means = vec![col("truth").first()];
-    means.extend((0..labels.len()).map(|class| col(probability(class)).mean()));
-    let groups = collect(
-        frame(predictions.len(), columns)?
-            .lazy()
-            .sort(
-                ["experiment", "protocol", "fold", "id", "seed"],
-                SortMultipleOptions::default(),
-            )
-            .group_by_stable(keys.map(col))
-            .agg(means),
+    let sorted = sorted(
+        &frame(predictions.len(), columns)?,
+        &["experiment", "protocol", "fold", "id", "seed"],
     )?;
+    let Groups { keys: groups, rows } =
+        Groups::of(&sorted, &["experiment", "protocol", "fold", "id", "truth"])?;
     let (experiments, protocols) = (text(&groups, "experiment")?, text(&groups, "protocol")?);
     let (truths, folds) = (text(&groups, "truth")?, count(&groups, "fold")?);
     let columns: Vec<Vec<f64>> = (0..labels.len())
-        .map(|class| real(&groups, &probability(class)))
+        .map(|class| {
+            let values = real(&sorted, &probability(class))?;
+            Ok(rows.iter().map(|rows| mean(&values, rows)).collect())
+        })
         .collect::<Result<_>>()?;
     let names = experiments
         .into_iter()
@@ -176,66 +147,99 @@ pub fn ensemble(labels: &[String], predictions: &[PredictionRow]) -> Result<Vec<
 /// Mean and standard deviation of each metric over folds and seeds, sorted by experiment, protocol
 /// and metric. Rows that already sum up (without a fold or a seed) are passed over.
 pub fn spreads(metrics: &[MetricRow]) -> Result<Vec<MetricSummary>> {
-    let frame = frame(
-        metrics.len(),
-        vec![
-            texts("experiment", metrics.iter().map(|m| m.experiment.as_str())),
-            texts("protocol", metrics.iter().map(|m| m.protocol.as_str())),
-            texts("metric", metrics.iter().map(|m| m.metric.as_str())),
-            Column::new(
-                "fold".into(),
-                metrics.iter().map(|m| m.fold).collect::<Vec<_>>(),
-            ),
-            Column::new(
-                "seed".into(),
-                metrics.iter().map(|m| m.seed).collect::<Vec<_>>(),
-            ),
-            Column::new(
-                "value".into(),
-                metrics.iter().map(|m| m.value).collect::<Vec<_>>(),
-            ),
-        ],
+    let metrics: Vec<(u32, u64, &MetricRow)> = metrics
+        .iter()
+        .filter_map(|row| Some((row.fold?, row.seed?, row)))
+        .collect();
+    let names = |name, of: fn(&MetricRow) -> &str| texts(name, metrics.iter().map(|m| of(m.2)));
+    let columns = vec![
+        names("experiment", |row| &row.experiment),
+        names("protocol", |row| &row.protocol),
+        names("metric", |row| &row.metric),
+        Column::new(
+            "fold".into(),
+            metrics.iter().map(|m| m.0).collect::<Vec<_>>(),
+        ),
+        Column::new(
+            "seed".into(),
+            metrics.iter().map(|m| m.1).collect::<Vec<_>>(),
+        ),
+        Column::new(
+            "value".into(),
+            metrics.iter().map(|m| m.2.value).collect::<Vec<_>>(),
+        ),
+    ];
+    let keys = ["experiment", "protocol", "metric"];
+    let sorted = sorted(
+        &frame(metrics.len(), columns)?,
+        &["experiment", "protocol", "metric", "fold", "seed"],
     )?;
-    let value = || col("value");
-    let groups = collect(
-        frame
-            .lazy()
-            .filter(col("fold").is_not_null().and(col("seed").is_not_null()))
-            .sort(
-                ["experiment", "protocol", "metric", "fold", "seed"],
-                SortMultipleOptions::default(),
-            )
-            .group_by_stable(["experiment", "protocol", "metric"].map(col))
-            .agg([
-                value().mean().alias("mean"),
-                value().std(1).fill_null(lit(0.0)).alias("sd"),
-                len().alias("n"),
-            ]),
-    )?;
-    let names = text(&groups, "experiment")?
-        .into_iter()
-        .zip(text(&groups, "protocol")?)
-        .zip(text(&groups, "metric")?);
-    let figures = real(&groups, "mean")?
-        .into_iter()
-        .zip(real(&groups, "sd")?)
-        .zip(count(&groups, "n")?);
+    let groups = Groups::of(&sorted, &keys)?;
+    let values = real(&sorted, "value")?;
+    let [experiments, protocols, metrics] = keys.map(|key| text(&groups.keys, key));
+    let names = experiments?.into_iter().zip(protocols?).zip(metrics?);
     Ok(names
-        .zip(figures)
-        .map(
-            |(((experiment, protocol), metric), ((mean, sd), n))| MetricSummary {
+        .zip(&groups.rows)
+        .map(|(((experiment, protocol), metric), rows)| {
+            let mean = mean(&values, rows);
+            let squares: f64 = rows.iter().map(|&row| (values[row] - mean).powi(2)).sum();
+            MetricSummary {
                 experiment,
                 protocol,
                 metric,
                 mean,
-                sd,
-                n,
-            },
-        )
+                sd: (squares / (rows.len() - 1).max(1) as f64).sqrt(),
+                n: rows.len(),
+            }
+        })
         .collect())
 }
 
-fn defect(error: PolarsError) -> Error {
+/// The mean of some rows of a column, summed in their order.
+fn mean(values: &[f64], rows: &[usize]) -> f64 {
+    rows.iter().map(|&row| values[row]).sum::<f64>() / rows.len() as f64
+}
+
+/// The rows of a frame by the values of some columns, in the order in which these first come.
+pub(crate) struct Groups {
+    /// The values, a row for each group.
+    pub(crate) keys: DataFrame,
+    /// The rows of each group, in ascending order.
+    pub(crate) rows: Vec<Vec<usize>>,
+}
+
+impl Groups {
+    pub(crate) fn of(frame: &DataFrame, by: &[&str]) -> Result<Groups> {
+        let groups = frame.group_by_stable(by).map_err(defect)?;
+        let rows: Vec<Vec<usize>> = groups
+            .get_groups()
+            .iter()
+            .map(|group| match group {
+                GroupsIndicator::Idx((_, rows)) => rows.iter().map(|&row| row as usize).collect(),
+                GroupsIndicator::Slice([first, length]) => {
+                    (first as usize..(first + length) as usize).collect()
+                }
+            })
+            .collect();
+        Ok(Groups {
+            keys: DataFrame::new(rows.len(), groups.keys()).map_err(defect)?,
+            rows,
+        })
+    }
+
+    /// How many rows each has.
+    pub(crate) fn sizes(&self) -> impl Iterator<Item = usize> {
+        self.rows.iter().map(Vec::len)
+    }
+}
+
+fn sorted(frame: &DataFrame, by: &[&str]) -> Result<DataFrame> {
+    frame
+        .sort(by, SortMultipleOptions::default())
+        .map_err(defect)
+}
+
+pub(crate) fn defect(error: PolarsError) -> Error {
     Error::internal(format!("failed to sum up a table: {error}"))
 }
 
@@ -245,10 +249,6 @@ pub(crate) fn frame(height: usize, columns: Vec<Column>) -> Result<DataFrame> {
 
 pub(crate) fn texts<'a>(name: &str, values: impl Iterator<Item = &'a str>) -> Column {
     Column::new(name.into(), values.collect::<Vec<&str>>())
-}
-
-pub(crate) fn collect(query: LazyFrame) -> Result<DataFrame> {
-    query.collect().map_err(defect)
 }
 
 pub(crate) fn text(frame: &DataFrame, name: &str) -> Result<Vec<String>> {

@@ -5,7 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use parquet::file::metadata::FileMetaData;
+use parquet::record::Field;
 use serde_json::Value;
+
+use super::columnar::text;
 
 /// The longest README that is read, in bytes.
 const LONGEST_README: u64 = 1 << 20;
@@ -90,17 +93,17 @@ fn names(value: &Value) -> Option<Vec<String>> {
     }
 }
 
-/// A cell with the name of its class in place of the number; -1 is that there is no class. What is
-/// no number of a class stays.
-pub(super) fn named(cell: String, names: &[String]) -> String {
-    match cell.parse::<i64>() {
-        Ok(-1) => String::new(),
-        Ok(n) => usize::try_from(n)
-            .ok()
-            .and_then(|n| names.get(n))
-            .cloned()
-            .unwrap_or(cell),
-        Err(_) => cell,
+/// A cell with the name of its class in place of the number; -1 is that there is no class. Text, and
+/// what is no number of a class, stays.
+pub(super) fn named(field: &Field, names: &[String]) -> String {
+    let cell = text(field);
+    if matches!(field, Field::Str(_) | Field::Bytes(_)) {
+        return cell;
+    }
+    match cell.parse::<f64>() {
+        Ok(-1.0) => String::new(),
+        Ok(n) if n >= 0.0 && n.fract() == 0.0 => names.get(n as usize).cloned().unwrap_or(cell),
+        _ => cell,
     }
 }
 
@@ -131,8 +134,13 @@ mod tests {
     #[test]
     fn minus_one_is_no_class_and_other_numbers_stay() {
         let names = ["wut".to_owned(), "freude".to_owned()];
-        let cells = ["0", "1", "-1", "2", "-2", "wut", ""];
-        let expected = ["wut", "freude", "", "2", "-2", "wut", ""];
-        assert_eq!(cells.map(|cell| named(cell.into(), &names)), expected);
+        let cells = [0, 1, -1, 2, -2].map(Field::Long);
+        let expected = ["wut", "freude", "", "2", "-2"];
+        assert_eq!(cells.map(|cell| named(&cell, &names)), expected);
+        // A table with empty cells may hold them as real numbers; text is a name already.
+        assert_eq!(named(&Field::Double(1.0), &names), "freude");
+        assert_eq!(named(&Field::Double(0.5), &names), "0.5");
+        assert_eq!(named(&Field::Str("1".into()), &names), "1");
+        assert_eq!(named(&Field::Null, &names), "");
     }
 }

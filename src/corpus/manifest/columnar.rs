@@ -23,7 +23,7 @@ use crate::foreign::{are_sane_pages, guarded, is_sane_footer};
 /// What a page may be unpacked to, in bytes; writers aim at one million.
 const LARGEST_PAGE: i64 = 64 << 20;
 /// The longest cell, in bytes: a dictionary holds a long one once, however many rows repeat it.
-const LONGEST_CELL: usize = 1 << 20;
+pub(super) const LONGEST_CELL: usize = 1 << 20;
 /// What to do with a table that holds more than that.
 const PLAIN: &str =
     "such a table has a row for each recording: leave other columns out, or write it as CSV";
@@ -95,7 +95,7 @@ pub(super) fn parquet_rows(path: &Path) -> Result<Sheet> {
                 .map(|(at, (_, field))| match (field, units.get(at)) {
                     (Field::Long(time), Some(Some(unit))) => (*time as f64 / unit).to_string(),
                     _ => match classes.get(at) {
-                        Some(Some(names)) => class_labels::named(text(field), names),
+                        Some(Some(names)) => class_labels::named(field, names),
                         _ => text(field),
                     },
                 })
@@ -177,8 +177,15 @@ fn sounds_inside(root: &Path, path: &Path, column: &str) -> Error {
         "{} holds the recordings themselves, as bytes in its column {column}",
         path.display()
     ));
+    let root = match root.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => root,
+    };
     let from = root.display().to_string();
-    let to = format!("{}-unpacked", from.trim_end_matches(['/', '\\']));
+    let to = match root.file_name() {
+        Some(_) => format!("{}-unpacked", from.trim_end_matches(['/', '\\'])),
+        None => "unpacked".to_owned(),
+    };
     error.hint(format!(
         "write them to files, with a manifest beside them: ser corpus unpack {} {}",
         shell_word(&from),
@@ -230,7 +237,8 @@ pub(super) fn is_sound(field: &TypePtr) -> bool {
             && field.is_primitive()
             && field.get_physical_type() == Physical::BYTE_ARRAY
     };
-    field.is_group() && field.get_fields().iter().any(is_bytes)
+    let is_picture = field.name().to_lowercase().contains("image");
+    field.is_group() && !is_picture && field.get_fields().iter().any(is_bytes)
 }
 
 /// Whether a Parquet file ends in a footer that can be handed to its decoder.

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::reader::FileReader;
 use parquet::record::Field;
 use parquet::record::reader::RowIter;
 use parquet::schema::types::{Type, TypePtr};
 
 use super::class_labels::{self, ClassLabels};
-use super::columnar::{checked, is_sound, text};
+use super::columnar::{LONGEST_CELL, checked, is_sound, text};
 use crate::cancel::Cancel;
 use crate::corpus::archive::{Places, inside, unportable};
 use crate::corpus::walk::{AUDIO, check_root, file_name, walk_until};
@@ -23,6 +23,8 @@ use crate::foreign::{LARGEST_PAGE, guarded};
 const UNPACKED: u64 = 8;
 /// Rows that are decoded at once.
 const BATCH: usize = 16;
+/// The longest name of a recording, in bytes: what every file system takes.
+const LONGEST_NAME: usize = 200;
 /// The table beside the recordings.
 const MANIFEST: &str = "manifest.csv";
 
@@ -45,7 +47,10 @@ pub struct Unpacked {
 struct Table {
     /// Below the folder, `/`-separated.
     name: String,
-    reader: SerializedFileReader<fs::File>,
+    /// What one of its pages may be unpacked to, in bytes.
+    largest: i64,
+    /// What its schema is called.
+    root: String,
     rows: u64,
     classes: ClassLabels,
     /// The columns that are read, and which of them has the recordings.
@@ -83,7 +88,9 @@ pub fn unpack(
         return Err(Error::usage(what).hint("name a folder that is not there yet"));
     }
     let (tables, left_out) = tables(folder, cancel)?;
-    let total = tables.iter().map(|table| table.rows).sum();
+    let total = tables
+        .iter()
+        .fold(0, |sum: u64, table| sum.saturating_add(table.rows));
     let columns = own_columns(&tables);
     let named = |column: &&String| {
         let mut tables = tables.iter();
@@ -107,13 +114,13 @@ pub fn unpack(
                 .hint("fetch the file again, or move it away to unpack the others")
         };
         let part = part(&table.name);
+        let reader = checked(&folder.join(&table.name), table.largest)?;
         let place = |name: &String| table.columns.iter().position(|one| one.name() == name);
         let at: Vec<Option<usize>> = columns.iter().map(place).collect();
         let mut rows = guarded(|| {
-            let schema = Type::group_type_builder("schema").with_fields(table.columns.clone());
-            RowIter::from_file_into(Box::new(table.reader))
-                .with_batch_size(BATCH)
-                .project(Some(schema.build()?))
+            let schema = Type::group_type_builder(&table.root).with_fields(table.columns.clone());
+            let rows = RowIter::from_file_into(Box::new(reader)).project(Some(schema.build()?));
+            rows.map(|rows| rows.with_batch_size(BATCH))
         })
         .map_err(&failed)?
         .map_err(|e| failed(e.to_string()))?;
@@ -122,23 +129,31 @@ pub fn unpack(
             let row = row.map_err(|e| failed(e.to_string()))?;
             let fields: Vec<&Field> = row.get_column_iter().map(|(_, field)| field).collect();
             let (bytes, asked) = sound(fields[table.sound]);
+            // What has no sound must not be looked for under the name of another recording.
+            let asked = asked.filter(|_| bytes.is_some());
             let path = free_name(asked, bytes, lines.len(), &mut places);
             if let Some(bytes) = bytes {
                 let target = whole.path().join(&path);
                 target.parent().map_or(Ok(()), create_folder)?;
-                fs::write(&target, bytes).map_err(|e| Error::io("write", &target, e))?;
+                fs::write(&target, bytes).map_err(|e| Error::io("write", &out.join(&path), e))?;
                 unpacked.recordings += 1;
             }
             let cell = |(name, at): (&String, &Option<usize>)| {
-                let cell = at.map(|at| text(fields[at])).unwrap_or_default();
+                let field = at.map(|at| fields[at]).unwrap_or(&Field::Null);
                 match table.classes.get(name) {
-                    Some(names) => class_labels::named(cell, names),
-                    None => cell,
+                    Some(names) => class_labels::named(field, names),
+                    None => text(field),
                 }
             };
+            // The text of a date that no calendar has is a panic of the decoder.
+            let cells: Vec<String> =
+                guarded(|| columns.iter().zip(&at).map(cell).collect()).map_err(&failed)?;
+            if let Some(at) = cells.iter().position(|cell| cell.len() > LONGEST_CELL) {
+                return Err(failed(format!("a cell of {} is too long", columns[at])));
+            }
             lines.push(Line {
                 path,
-                cells: columns.iter().zip(&at).map(cell).collect(),
+                cells,
                 part: part.clone(),
                 has_sound: bytes.is_some(),
             });
@@ -146,6 +161,15 @@ pub fn unpack(
         }
     }
     unpacked.without_sound = lines.len() - unpacked.recordings;
+    if unpacked.recordings == 0 {
+        let what = format!(
+            "no row of the Parquet files in {} has sound",
+            folder.display()
+        );
+        return Err(Error::data(what).hint(
+            "the recordings are elsewhere: fetch the audio files of the dataset, or a copy with the audio inside",
+        ));
+    }
     let (header, text) = manifest(&columns, &lines)?;
     unpacked.columns = header;
     write_atomically(&whole.path().join(MANIFEST), &text)?;
@@ -168,7 +192,8 @@ fn tables(folder: &Path, cancel: &Cancel) -> Result<(Vec<Table>, Vec<String>)> {
             .map_err(|e| Error::io("read", &path, e))?
             .len();
         let largest = i64::try_from(length.saturating_mul(UNPACKED)).unwrap_or(i64::MAX);
-        let reader = checked(&path, largest.max(LARGEST_PAGE))?;
+        let largest = largest.max(LARGEST_PAGE);
+        let reader = checked(&path, largest)?;
         let about = reader.metadata().file_metadata();
         let fields = about.schema().get_fields();
         let Some(sound) = fields.iter().find(|field| is_sound(field)) else {
@@ -187,7 +212,8 @@ fn tables(folder: &Path, cancel: &Cancel) -> Result<(Vec<Table>, Vec<String>)> {
             sound: (columns.iter().position(|one| one.name() == sound.name())).unwrap_or_default(),
             classes,
             columns,
-            reader,
+            root: about.schema().name().to_owned(),
+            largest,
         });
     }
     if tables.is_empty() {
@@ -254,14 +280,24 @@ fn free_name(asked: Option<&str>, bytes: Option<&[u8]>, n: usize, places: &mut P
     let last = asked.map(|name| file_name(name).rsplit('\\').next().unwrap_or(name));
     for name in [asked, last].into_iter().flatten() {
         let name = with_extension(name.to_owned());
-        let is_fit = inside(&name).is_some() && unportable(&name).is_none();
+        let is_hidden = name.split('/').any(|part| part.starts_with('.'));
+        let is_fit = name.len() <= LONGEST_NAME
+            && !is_hidden
+            && inside(&name).is_some()
+            && unportable(&name).is_none();
         if is_fit && places.taken(&name).is_none() {
             return name;
         }
     }
-    let name = with_extension(format!("{n:06}"));
-    let _ = places.taken(&name);
-    name
+    let numbered = |again: usize| match again {
+        0 => with_extension(format!("{n:06}")),
+        again => with_extension(format!("{n:06}-{again}")),
+    };
+    let mut again = 0;
+    while places.taken(&numbered(again)).is_some() {
+        again += 1;
+    }
+    numbered(again)
 }
 
 /// The extension of a recording by its first bytes.
@@ -278,11 +314,12 @@ fn extension_of(bytes: &[u8]) -> &'static str {
 
 /// The manifest and its header.
 fn manifest(columns: &[String], lines: &[Line]) -> Result<(Vec<String>, Vec<u8>)> {
-    let parts: BTreeSet<Option<&String>> = lines.iter().map(|line| line.part.as_ref()).collect();
-    let has_parts = parts.len() > 1 && !parts.contains(&None);
+    let parts: BTreeSet<&String> = lines.iter().filter_map(|line| line.part.as_ref()).collect();
+    let has_parts = parts.len() > 1;
     let is_excluded = lines.iter().any(|line| !line.has_sound);
     let own = columns.iter().map(|name| match &*name.to_lowercase() {
-        "path" | "excluded" => format!("dataset_{name}"),
+        // Times within the recording that a clip was cut from are no segment of the clip.
+        "path" | "excluded" | "start" | "end" | "begin" | "offset" => format!("dataset_{name}"),
         "split" if has_parts => format!("dataset_{name}"),
         _ => name.clone(),
     });

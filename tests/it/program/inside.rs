@@ -144,7 +144,7 @@ dataset_info:
          same.wav,freude,s1,,,test,\n\
          000001.wav,wut,s2,,,test,\n\
          b.flac,freude,s2,,,test,\n\
-         gone.wav,,s3,,,test,no sound in the dataset\n\
+         000003.wav,,s3,,,test,no sound in the dataset\n\
          out.wav,wut,s0,x,p,train,\n\
          a/manifest.csv.wav,freude,s0,y,q,train,\n\
          000006.wav,wut,s1,z,r,train,\n"
