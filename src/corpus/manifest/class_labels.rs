@@ -44,6 +44,7 @@ pub(super) fn of_folder(folder: &Path) -> ClassLabels {
     let is_short = fs::metadata(&path).is_ok_and(|found| found.len() <= LONGEST_README);
     let text = is_short.then(|| fs::read_to_string(&path).ok()).flatten();
     let header = text.as_deref().and_then(|text| {
+        let text = text.trim_start_matches('\u{feff}');
         let (header, _) = text.strip_prefix("---")?.split_once("\n---")?;
         serde_yaml_ng::from_str::<Value>(header).ok()
     });
@@ -86,9 +87,14 @@ fn names(value: &Value) -> Option<Vec<String>> {
     };
     match value {
         Value::Array(list) => list.iter().map(name).collect(),
-        Value::Object(by_number) => (0..by_number.len())
-            .map(|n| name(by_number.get(&n.to_string())?))
-            .collect(),
+        Value::Object(by_number) => {
+            let named = by_number
+                .iter()
+                .map(|(n, value)| Some((n.trim().parse().ok()?, name(value)?)));
+            let named: BTreeMap<usize, String> = named.collect::<Option<_>>()?;
+            let is_whole = named.keys().copied().eq(0..by_number.len());
+            is_whole.then(|| named.into_values().collect())
+        }
         _ => None,
     }
 }
@@ -122,6 +128,9 @@ mod tests {
         let expected: ClassLabels =
             [("emotion".to_owned(), vec!["wut".into(), "freude".into()])].into();
         assert_eq!(labels(by_number), expected);
+        let padded = by_number.replace("'0'", "'00'").replace("'1'", "'01'");
+        assert_eq!(labels(&format!("\u{feff}{padded}")), expected);
+        assert!(labels(&by_number.replace("'1'", "'2'")).is_empty());
         let listed = "---\ndataset_info:\n- config_name: a\n  features:\n  - name: emotion\n    dtype: {class_label: {names: [wut, freude]}}\n- config_name: b\n  features:\n  - {name: emotion, dtype: {class_label: {names: [wut, freude]}}}\n---\n";
         assert_eq!(labels(listed), expected);
         // Which configuration the files are of is not known.

@@ -14,6 +14,7 @@ use super::class_labels::{self, ClassLabels};
 use super::columnar::{LONGEST_CELL, checked, is_sound, text};
 use crate::cancel::Cancel;
 use crate::corpus::archive::{Places, inside, unportable};
+use crate::corpus::propose::part_of;
 use crate::corpus::walk::{AUDIO, check_root, file_name, walk_until};
 use crate::error::{Error, Result};
 use crate::files::{create_folder, temporary_folder, write_atomically};
@@ -64,7 +65,7 @@ struct Line {
     /// As many as there are columns of the dataset's own.
     cells: Vec<String>,
     /// The part of the dataset that its file belongs to.
-    part: Option<String>,
+    part: Option<&'static str>,
     has_sound: bool,
 }
 
@@ -113,7 +114,7 @@ pub fn unpack(
             Error::data(format!("failed to read {}: {why}", path.display()))
                 .hint("fetch the file again, or move it away to unpack the others")
         };
-        let part = part(&table.name);
+        let part = part_of(&table.name);
         let reader = checked(&folder.join(&table.name), table.largest)?;
         let place = |name: &String| table.columns.iter().position(|one| one.name() == name);
         let at: Vec<Option<usize>> = columns.iter().map(place).collect();
@@ -154,7 +155,7 @@ pub fn unpack(
             lines.push(Line {
                 path,
                 cells,
-                part: part.clone(),
+                part,
                 has_sound: bytes.is_some(),
             });
             tick(lines.len() as u64, total);
@@ -196,7 +197,9 @@ fn tables(folder: &Path, cancel: &Cancel) -> Result<(Vec<Table>, Vec<String>)> {
         let reader = checked(&path, largest)?;
         let about = reader.metadata().file_metadata();
         let fields = about.schema().get_fields();
-        let Some(sound) = fields.iter().find(|field| is_sound(field)) else {
+        let is_audio = |field: &&TypePtr| field.name().eq_ignore_ascii_case("audio");
+        let mut sounds = fields.iter().filter(|field| is_sound(field));
+        let Some(sound) = sounds.clone().find(is_audio).or_else(|| sounds.next()) else {
             continue;
         };
         let (columns, others): (Vec<TypePtr>, Vec<TypePtr>) = fields
@@ -239,15 +242,6 @@ fn own_columns(tables: &[Table]) -> Vec<String> {
         }
     }
     columns
-}
-
-/// The part that a file belongs to, `train` of `data/train-00000-of-00003.parquet`.
-fn part(name: &str) -> Option<String> {
-    let stem = file_name(name).strip_suffix(".parquet")?;
-    let numbers = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let (rest, of) = stem.rsplit_once("-of-")?;
-    let (part, number) = rest.rsplit_once('-')?;
-    (numbers(of) && numbers(number)).then(|| part.to_owned())
 }
 
 /// The bytes of a recording and its name, where a row has them.
@@ -314,7 +308,7 @@ fn extension_of(bytes: &[u8]) -> &'static str {
 
 /// The manifest and its header.
 fn manifest(columns: &[String], lines: &[Line]) -> Result<(Vec<String>, Vec<u8>)> {
-    let parts: BTreeSet<&String> = lines.iter().filter_map(|line| line.part.as_ref()).collect();
+    let parts: BTreeSet<&str> = lines.iter().filter_map(|line| line.part).collect();
     let has_parts = parts.len() > 1;
     let is_excluded = lines.iter().any(|line| !line.has_sound);
     let own = columns.iter().map(|name| match &*name.to_lowercase() {
@@ -338,7 +332,7 @@ fn manifest(columns: &[String], lines: &[Line]) -> Result<(Vec<String>, Vec<u8>)
         };
         let cells = std::iter::once(&*line.path)
             .chain(line.cells.iter().map(String::as_str))
-            .chain(has_parts.then(|| line.part.as_deref().unwrap_or_default()))
+            .chain(has_parts.then(|| line.part.unwrap_or_default()))
             .chain(is_excluded.then_some(why));
         writer.write_record(cells).map_err(|e| failed(&e))?;
     }

@@ -41,6 +41,7 @@ pub(super) use audformat::read_tables as audformat_tables;
 pub use place::{Choices, Place};
 pub use proposal::{Proposal, Row};
 pub use search::propose;
+pub(super) use sheet::part_of;
 pub use sound_check::{Sound, check_against_sounds};
 pub(super) use variant::is_treated;
 pub use write::{manifest, pipeline};

@@ -318,7 +318,7 @@ fn as_utf8(path: &Path) -> Result<Option<NamedTempFile>> {
 const COLUMN: &str = "Dialogue_ID and Utterance_ID";
 
 /// The part that a table is called after, or else its folder.
-pub(super) fn part_of(table: &str) -> Option<&'static str> {
+pub(in crate::corpus) fn part_of(table: &str) -> Option<&'static str> {
     called_after(stem(table)).or_else(|| called_after(file_name(folder(table))))
 }
 
