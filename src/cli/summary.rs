@@ -72,31 +72,11 @@ pub fn results(lines: &[ExperimentLine]) -> Vec<String> {
         true => vec![],
         false => aligned(&rows, &right),
     };
-    let mut caveats: Vec<(String, Vec<String>)> = Vec::new();
     for line in &best {
         let phrase = line.speakers.phrase();
         let whole = (short(&phrase) != phrase).then_some(phrase);
-        for caveat in whole.into_iter().chain(line.caveats()) {
-            match caveats.iter_mut().find(|(known, _)| *known == caveat) {
-                Some((_, names)) => names.push(line.experiment.clone()),
-                None => caveats.push((caveat, vec![line.experiment.clone()])),
-            }
-        }
-    }
-    for (caveat, names) in caveats {
-        out.push(format!("{}: {caveat}", names.join(", ")));
-    }
-    let lowest = best.iter().filter_map(|line| {
-        let pools = line.restricted_pools.iter().map(|pool| pool.restricted);
-        let lowest = pools.min_by(f64::total_cmp)?;
-        Some(format!("{} {}", line.experiment, percent(lowest)))
-    });
-    let lowest: Vec<String> = lowest.collect();
-    if !lowest.is_empty() {
-        out.push(format!(
-            "lowest UAR % where a speaker's clips are of some classes alone (restricted pools): {}",
-            lowest.join(", ")
-        ));
+        let caveats = whole.into_iter().chain(line.caveats());
+        out.extend(caveats.map(|caveat| format!("  {}: {caveat}", line.experiment)));
     }
     let others = lines.iter().filter(|line| line.uar.is_none());
     out.extend(others.map(ToString::to_string));

@@ -90,7 +90,10 @@ impl ExperimentLine {
     pub fn caveats(&self) -> Vec<String> {
         let mut caveats = Vec::new();
         if self.transductive {
-            caveats.push(format!("holds only if {BALANCED_SPEAKERS}"));
+            let pools = pools::in_words(&self.restricted_pools);
+            let pools = pools.map(|pools| format!(", UAR with restricted pools: {pools}"));
+            let pools = pools.unwrap_or_default();
+            caveats.push(format!("holds only if {BALANCED_SPEAKERS}{pools}"));
         }
         if let Some(worst) = Heard::worst(&self.encoders) {
             let leak = if worst.verdict.is_leak() {
@@ -139,11 +142,7 @@ impl fmt::Display for ExperimentLine {
         let caveats = self.caveats();
         caveats
             .iter()
-            .try_for_each(|caveat| write!(f, "; {caveat}"))?;
-        match pools::in_words(&self.restricted_pools) {
-            Some(pools) => write!(f, "; UAR with restricted pools: {pools}"),
-            None => Ok(()),
-        }
+            .try_for_each(|caveat| write!(f, "; {caveat}"))
     }
 }
 
