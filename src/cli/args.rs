@@ -6,11 +6,13 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use super::corpus::Generate;
 pub use super::export::Export;
 pub use super::predict::Predict;
 pub use super::run::Stress;
 pub use super::serve::Serve;
 use super::system;
+pub use super::unpack::Unpack;
 use crate::corpus::propose::Place;
 use crate::encoder::{ENCODERS, ENDPOINT};
 use crate::model::Device;
@@ -467,28 +469,6 @@ pub struct Init {
     /// Folder of tables, models and the cache; manifests go to its folder `manifests`
     #[arg(long, value_name = "DIR", default_value = "data")]
     pub data_dir: PathBuf,
-}
-
-/// Which dataset, and where its recordings go.
-#[derive(Debug, clap::Args)]
-pub struct Unpack {
-    /// Folder of the Parquet files
-    #[arg(value_name = "DIR")]
-    pub folder: PathBuf,
-    /// Folder to write, which must not be there yet
-    #[arg(value_name = "NEW_DIR")]
-    pub out: PathBuf,
-}
-
-/// Where a generated corpus goes.
-#[derive(Debug, clap::Args)]
-pub struct Generate {
-    /// In the layout of a corpus that is known by name, as `ser corpus list` has it
-    #[arg(long, value_name = "NAME")]
-    pub layout: Option<String>,
-    /// Folder to write, which must not be there yet
-    #[arg(value_name = "DIR")]
-    pub folder: PathBuf,
 }
 
 /// What to do with pretrained encoders.

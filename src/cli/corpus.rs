@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::args::{Args, Generate, Init, Unpack};
+use super::args::{Args, Init};
 use super::{print as print_raw, schema};
 use crate::audio::{self, Remark};
 use crate::cancel::Cancel;
@@ -13,10 +13,10 @@ use crate::config::{SCHEMA_LINE, suggestion};
 use crate::corpus::known::{all, known};
 use crate::corpus::propose::{self, Choices, Place, Proposal};
 use crate::corpus::synthetic::{SyntheticSettings, foreign, has_layout, in_layout};
-use crate::corpus::{self, Condition, Reason, Recorded, SetAside, manifest};
+use crate::corpus::{self, Condition, Reason, Recorded, SetAside};
 use crate::error::{Error, Result};
 use crate::escape::shown;
-use crate::files::{create_folder, shell_word, write_atomically};
+use crate::files::{create_folder, write_atomically};
 use crate::orchestrator::{Event, Observer};
 use crate::text::plural;
 use crate::ui;
@@ -279,7 +279,7 @@ fn listen(
 }
 
 /// Whatever stands in a name stays on its line.
-fn print(line: &str) -> Result<()> {
+pub(super) fn print(line: &str) -> Result<()> {
     print_raw(&shown(line))
 }
 
@@ -412,58 +412,15 @@ fn as_json(
     })
 }
 
-/// Writes the recordings of a dataset to files.
-pub fn unpack(
-    unpack: &Unpack,
-    args: &Args,
-    cancel: &Cancel,
-    observer: &dyn Observer,
-) -> Result<()> {
-    let task = "unpack".to_owned();
-    let mut tick = |done, total| {
-        observer.observe(Event::TaskProgress {
-            task: task.clone(),
-            done,
-            total,
-            unit: "recordings",
-            note: String::new(),
-        });
-    };
-    let began = std::time::Instant::now();
-    let unpacked = manifest::unpack(&unpack.folder, &unpack.out, cancel, &mut tick)?;
-    observer.observe(Event::TaskFinished {
-        task,
-        stage: "corpus".into(),
-        key: String::new(),
-        seconds: began.elapsed().as_secs_f64(),
-    });
-    let out = unpack.out.display().to_string();
-    if args.global.json {
-        let text = serde_json::json!({ "folder": out, "recordings": unpacked.recordings, "without_sound": unpacked.without_sound,
-            "columns": unpacked.columns, "named": unpacked.named, "left_out": unpacked.left_out });
-        return print_raw(&text.to_string());
-    }
-    print(&format!(
-        "{out}: {}, and manifest.csv with the columns {}",
-        plural(unpacked.recordings, "recording"),
-        unpacked.columns.join(", ")
-    ))?;
-    let say = |what: &str, columns: &[String]| match columns {
-        [] => Ok(()),
-        columns => print(&format!("  {what}: {}", columns.join(", "))),
-    };
-    say("numbers are names of classes now", &unpacked.named)?;
-    say(
-        "left out, since no manifest can hold them",
-        &unpacked.left_out,
-    )?;
-    if unpacked.without_sound > 0 {
-        print(&format!(
-            "  {} without sound, excluded in the manifest",
-            plural(unpacked.without_sound, "row")
-        ))?;
-    }
-    print(&format!("next: ser corpus init {}", shell_word(&out)))
+/// Where a generated corpus goes.
+#[derive(Debug, clap::Args)]
+pub struct Generate {
+    /// In the layout of a corpus that is known by name, as `ser corpus list` has it
+    #[arg(long, value_name = "NAME")]
+    pub layout: Option<String>,
+    /// Folder to write, which must not be there yet
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
 }
 
 /// Writes generated recordings as a plain folder, in the manner of a corpus from elsewhere.

@@ -22,6 +22,7 @@ mod serve;
 mod slurm;
 mod summary;
 mod system;
+mod unpack;
 mod unreached;
 mod variants;
 
@@ -165,7 +166,7 @@ fn dispatch(
         }) => corpus::init(init, args, cancel, observer).map(|()| Exit::Done),
         Command::Corpus(args::CorpusArgs {
             command: args::CorpusCommand::Unpack(one),
-        }) => corpus::unpack(one, args, cancel, observer).map(|()| Exit::Done),
+        }) => unpack::unpack(one, args, cancel, observer).map(|()| Exit::Done),
         Command::Corpus(args::CorpusArgs {
             command: args::CorpusCommand::Generate(one),
         }) => corpus::generate(one, args, cancel).map(|()| Exit::Done),

@@ -52,20 +52,19 @@ impl<'a> Predictions<'a> {
                 .map(|row| class(of(row)))
                 .collect::<Result<Vec<u32>>>()
         };
-        let lost = |row: &&PredictionRow| !sources.contains_key(&*row.utterance_id);
-        if let Some(id) = rows.iter().filter(lost).map(|row| &row.utterance_id).min() {
+        let tested = |row: &PredictionRow| sources.get(&*row.utterance_id).copied();
+        let Some(tested) = rows.iter().map(tested).collect::<Option<Vec<&Source>>>() else {
+            let ids = rows.iter().map(|row| &*row.utterance_id);
+            let id = ids.filter(|id| !sources.contains_key(id)).min();
             return Err(Error::data(format!(
-                "utterance `{id}` is predicted but not in the table of utterances"
+                "utterance `{}` is predicted but not in the table of utterances",
+                id.unwrap_or_default()
             ))
             .hint("the tables are of different corpora: run the pipeline again"));
-        }
+        };
         let of = |name: &str, value: fn(&Source) -> Option<&str>| {
-            let values = rows.iter().map(|row| {
-                sources
-                    .get(&*row.utterance_id)
-                    .and_then(|source| value(source))
-            });
-            Column::new(name.into(), values.collect::<Vec<Option<&str>>>())
+            let values: Vec<Option<&str>> = tested.iter().map(|source| value(source)).collect();
+            Column::new(name.into(), values)
         };
         let columns = vec![
             Column::new(
@@ -148,9 +147,9 @@ impl<'a> Predictions<'a> {
 
     /// How many different values a column has, nulls aside.
     fn distinct(&self, column: &str) -> Result<usize> {
-        let groups = Groups::of(&self.frame, &[column])?;
-        let nulls = groups.keys.column(column).map_err(defect)?.null_count();
-        Ok(groups.rows.len() - nulls)
+        let column = self.frame.column(column).map_err(defect)?;
+        let values = column.n_unique().map_err(defect)?;
+        Ok(values - usize::from(column.null_count() > 0))
     }
 
     /// Breaks the predictions down by every attribute that the corpus names: one that has several
